@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* The error table of err.def and the three ways to fill a struct ff_err. */
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct row {
+	const char *name;
+	bool retryable;
+	int http;
+	int exit;
+	const char *meaning;
+} rows[FF_E_COUNT] = {
+	[FF_E_NONE] = { "NONE", false, 200, 0, "no error" },
+#define FF_ERR(name, retry, http, exit, text) \
+	[FF_E_##name] = { #name, retry, http, exit, text },
+#include "base/err.def"
+#undef FF_ERR
+};
+
+static const struct row *row_of(enum ff_err_code code)
+{
+	return &rows[(unsigned)code < FF_E_COUNT ? code : FF_E_INTERNAL];
+}
+
+int ff_err_set(struct ff_err *err, enum ff_err_code code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err)
+		return -1;
+	err->code = code;
+	va_start(ap, fmt);
+	(void)vsnprintf(err->text, sizeof err->text, fmt, ap); /* cut on purpose */
+	va_end(ap);
+	return -1;
+}
+
+int ff_err_wrap(struct ff_err *err, const char *fmt, ...)
+{
+	char front[FF_ERR_TEXT_MAX + 1];
+	char back[FF_ERR_TEXT_MAX + 1];
+	va_list ap;
+
+	if (!err)
+		return -1;
+	va_start(ap, fmt);
+	(void)vsnprintf(front, sizeof front, fmt, ap);
+	va_end(ap);
+	memcpy(back, err->text, sizeof back);
+	if ((size_t)snprintf(err->text, sizeof err->text, "%s: %s", front, back) >= sizeof err->text)
+		err->text[FF_ERR_TEXT_MAX] = '\0';
+	return -1;
+}
+
+int ff_err_errno(struct ff_err *err, const char *fmt, ...)
+{
+	int saved = errno;
+	char front[FF_ERR_TEXT_MAX + 1];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(front, sizeof front, fmt, ap);
+	va_end(ap);
+	ff_err_set(err, FF_E_IO, "%s: %s", front, strerror(saved));
+	errno = saved;
+	return -1;
+}
+
+const char *ff_err_name(enum ff_err_code code) { return row_of(code)->name; }
+const char *ff_err_meaning(enum ff_err_code code) { return row_of(code)->meaning; }
+bool ff_err_retryable(enum ff_err_code code) { return row_of(code)->retryable; }
+int ff_err_http(enum ff_err_code code) { return row_of(code)->http; }
+int ff_err_exit(enum ff_err_code code) { return row_of(code)->exit; }
+
+enum ff_err_code ff_err_by_name(const char *name)
+{
+	for (int i = 0; i < FF_E_COUNT; i++)
+		if (!strcmp(rows[i].name, name))
+			return (enum ff_err_code)i;
+	return FF_E_INTERNAL;
+}

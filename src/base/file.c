@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* Durable small files; see file.h. */
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int ff_fd_read_all(int fd, struct ff_buf *out, struct ff_err *err)
+{
+	for (;;) {
+		size_t want = out->max - out->len < 65536 ? out->max - out->len : 65536;
+		char extra, *to = want ? ff_buf_room(out, want) : &extra;
+		ssize_t n = read(fd, to, want ? want : 1);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return ff_err_errno(err, "read");
+		if (n == 0)
+			return 0;
+		if (!want)
+			return ff_err_set(err, FF_E_TOO_LARGE, "more than %zu bytes", out->max);
+		ff_buf_grown(out, (size_t)n);
+	}
+}
+
+int ff_file_read(const char *path, struct ff_buf *out, struct ff_err *err)
+{
+	FF_AUTO(ff_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0 && errno == ENOENT)
+		return ff_err_set(err, FF_E_NOT_FOUND, "%s: no such file", path);
+	if (fd < 0)
+		return ff_err_errno(err, "%s", path);
+	if (ff_fd_read_all(fd, out, err) < 0)
+		return ff_err_wrap(err, "%s", path);
+	return 0;
+}
+
+int ff_fd_write_all(int fd, const void *p, size_t n, struct ff_err *err)
+{
+	const char *at = p;
+
+	while (n) {
+		ssize_t w = write(fd, at, n);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return ff_err_errno(err, "write");
+		at += w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
+int ff_dir_sync(const char *path, struct ff_err *err)
+{
+	FF_AUTO(ff_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return ff_err_errno(err, "%s: fsync", path);
+	return 0;
+}
+
+static int sync_parent(const char *path, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *dir = ff_strdup(path);
+	char *slash = strrchr(dir, '/');
+
+	if (!slash)
+		return ff_dir_sync(".", err);
+	slash[slash == dir] = '\0';
+	return ff_dir_sync(dir, err);
+}
+
+static int write_synced(const char *path, const void *p, size_t n, mode_t mode, struct ff_err *err)
+{
+	FF_AUTO(ff_close) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+
+	if (fd < 0)
+		return ff_err_errno(err, "%s", path);
+	if (ff_fd_write_all(fd, p, n, err) < 0)
+		return ff_err_wrap(err, "%s", path);
+	if (fsync(fd) < 0)
+		return ff_err_errno(err, "%s: fsync", path);
+	return 0;
+}
+
+int ff_file_write(const char *path, const void *p, size_t n, mode_t mode, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *tmp = NULL;
+	unsigned long tag;
+
+	ff_random(&tag, sizeof tag);
+	tmp = ff_asprintf("%s.%016lx.tmp", path, tag);
+	if (write_synced(tmp, p, n, mode, err) < 0) {
+		(void)unlink(tmp);
+		return -1;
+	}
+	if (rename(tmp, path) < 0) {
+		ff_err_errno(err, "%s: rename", path);
+		(void)unlink(tmp);
+		return -1;
+	}
+	return sync_parent(path, err);
+}
+
+int ff_dir_make(const char *path, mode_t mode, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *p = ff_strdup(path);
+	struct stat st;
+
+	for (char *slash = p + 1; *p && (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		if (mkdir(p, 0755) < 0 && errno != EEXIST && errno != EROFS)
+			return ff_err_errno(err, "%s: mkdir", p);
+		*slash = '/';
+	}
+	if (mkdir(path, mode) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return ff_err_errno(err, "%s: mkdir", path);
+	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		return ff_err_set(err, FF_E_IO, "%s: not a folder", path);
+	return 0;
+}
+
+static int remove_at(int dirfd, const char *name, struct ff_err *err);
+
+/* A job may leave folders without rights for us; we own them or are root. */
+static int open_dir_at(int dirfd, const char *name)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
+		fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd;
+}
+
+static int remove_entries(DIR *dir, struct ff_err *err)
+{
+	struct dirent *e;
+
+	while (errno = 0, (e = readdir(dir))) {
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+			continue;
+		if (remove_at(dirfd(dir), e->d_name, err) < 0)
+			return -1;
+	}
+	return errno ? ff_err_errno(err, "readdir") : 0;
+}
+
+static int remove_at(int at, const char *name, struct ff_err *err)
+{
+	DIR *dir;
+	int fd, rc;
+
+	if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM && errno != EACCES)
+		return ff_err_errno(err, "%s: unlink", name);
+	fd = open_dir_at(at, name);
+	if (fd < 0)
+		return ff_err_errno(err, "%s: open", name);
+	(void)fchmod(fd, 0700); /* where it is not ours, the unlinks below say so */
+	dir = fdopendir(fd);
+	ff_assert(dir);
+	rc = remove_entries(dir, err);
+	(void)closedir(dir);
+	if (rc == 0 && unlinkat(at, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return ff_err_errno(err, "%s: rmdir", name);
+	return rc;
+}
+
+int ff_dir_remove(const char *path, struct ff_err *err)
+{
+	return remove_at(AT_FDCWD, path, err);
+}
+
+char *ff_path_join(const char *dir, const char *name)
+{
+	size_t n = strlen(dir);
+
+	return ff_asprintf("%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", name);
+}
+
+void ff_random(void *p, size_t n)
+{
+	char *at = p;
+
+	while (n) {
+		ssize_t got = getrandom(at, n, 0);
+
+		if (got < 0) {
+			ff_assert(errno == EINTR);
+			continue;
+		}
+		at += got;
+		n -= (size_t)got;
+	}
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* One write(2) a line, so that lines of several roles on one pipe never mix. */
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/text.h"
+
+static const char *role_name = "cli";
+static enum ff_log_level least_level = FF_LOG_INFO;
+static const char *const level_names[] = { "debug", "info", "warn", "error" };
+
+void ff_log_setup(const char *role, enum ff_log_level least)
+{
+	role_name = role;
+	least_level = least;
+}
+
+int ff_log_level_by_name(const char *name, enum ff_log_level *ret_level)
+{
+	for (size_t i = 0; i < FF_ARRAY_LEN(level_names); i++) {
+		if (!strcasecmp(name, level_names[i])) {
+			*ret_level = (enum ff_log_level)i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+struct ff_log ff_log_main(void)
+{
+	return (struct ff_log){ 0 };
+}
+
+struct ff_log ff_log_job(struct ff_log base, int64_t job, const char *repo)
+{
+	base.job = job;
+	base.repo = repo;
+	return base;
+}
+
+static void field(struct ff_buf *b, bool json, const char *key, const char *value)
+{
+	if (!json) {
+		(void)ff_buf_addf(b, "%s%s=", b->len ? " " : "", key);
+		if (strchr(value, ' ') || strchr(value, '"') || !*value)
+			ff_text_json(b, value, strlen(value));
+		else
+			(void)ff_buf_adds(b, value);
+		return;
+	}
+	(void)ff_buf_addf(b, "%c\"%s\":", b->len ? ',' : '{', key);
+	ff_text_json(b, value, strlen(value));
+}
+
+static void job_field(struct ff_buf *b, bool json, int64_t job)
+{
+	(void)ff_buf_addf(b, json ? ",\"job\":%" PRId64 : " job=%" PRId64, job);
+}
+
+void ff_log_write(const struct ff_log *log, enum ff_log_level level, const char *event,
+		  const char *fmt, ...)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf b, msg;
+	FF_AUTO(ff_free) char *raw = NULL;
+	bool json = !isatty(STDERR_FILENO);
+	char ts[FF_CLOCK_TEXT];
+	va_list ap;
+
+	ff_buf_init(&b, 65536);
+	ff_buf_init(&msg, 16384);
+	if (level < least_level)
+		return;
+	va_start(ap, fmt);
+	raw = ff_vasprintf(fmt, ap);
+	va_end(ap);
+	ff_text_show(&msg, raw, strlen(raw), FF_LOG_MSG_MAX);
+	ff_clock_format(ff_clock_wall(), ts);
+	field(&b, json, "ts", ts);
+	field(&b, json, "level", level_names[level]);
+	field(&b, json, "role", role_name);
+	field(&b, json, "msg", msg.data);
+	field(&b, json, "event", event);
+	if (log && log->job)
+		job_field(&b, json, log->job);
+	if (log && log->repo)
+		field(&b, json, "repo", log->repo);
+	if (log && log->request_id)
+		field(&b, json, "request_id", log->request_id);
+	(void)ff_buf_adds(&b, json ? "}\n" : "\n");
+	(void)!write(STDERR_FILENO, b.data, b.len); /* a log that is gone must not stop the service */
+}

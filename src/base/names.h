@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FF_BASE_NAMES_H
+#define FF_BASE_NAMES_H
+
+/*
+ * Every name by which users, other programs and repositories know the
+ * product.  Nothing else spells them out: renaming the product, or moving a
+ * ref namespace, is a change of this file alone.
+ */
+
+#define FF_NAME "flowforge"
+#define FF_DAEMON "flowforged"
+#define FF_ENV_PREFIX "FLOWFORGE_"
+
+/* Refs. Job refs are hidden from pushes by receive.hideRefs (githooks side). */
+#define FF_REF_PRIVATE "refs/flowforge"
+#define FF_REF_JOBS "refs/flowforge/jobs"
+#define FF_REF_NOTES "refs/notes/flowforge"
+#define FF_HEADS "refs/heads/"
+
+/* Default templates and globs; flowforge.conf(5) can change them. */
+#define FF_TRIGGER_GLOB "refs/heads/claude/*"
+#define FF_RESULT_PREFIX "claude-results/"
+#define FF_CONFLICT_PREFIX "claude-conflicts/"
+
+/* What a pusher types. */
+#define FF_OPTION "claude"
+#define FF_TRAILER_TASK "Claude-Task"
+#define FF_TASK_FOLDER ".flowforge/tasks"
+
+/* What our commits carry. */
+#define FF_TRAILER_JOB "Flowforge-Job"
+
+/* Set for every hook that runs because of a ref update of our own. */
+#define FF_ENV_PUBLISH "FLOWFORGE_PUBLISH"
+
+#endif
