@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FF_DAEMON_ROLE_H
+#define FF_DAEMON_ROLE_H
+
+/*
+ * What main.c gives every role, and all that roles share.  Roles never
+ * include each other's headers: they meet in messages (src/ipc).
+ *
+ * A role other than core is the same program started again as
+ *     flowforged --role NAME --config FILE [-c key=value ...]
+ * with its parent on descriptor 3 (FF_IPC_PARENT_FD), its log on descriptor 2
+ * and an environment of PATH, LANG, TMPDIR and FLOWFORGE_* alone (the gateway
+ * also gets ANTHROPIC_BASE_URL and the proxy variables).  It calls
+ * ff_role_guard(), sends hello, takes its first message, and exits 0 when
+ * descriptor 3 ends.
+ */
+
+#include "conf/conf.h"
+
+struct ff_role_args {
+	const struct ff_conf *conf;
+	const char *self;             /* absolute path of this program */
+	const char *config_file;      /* to hand on to children; NULL: the default */
+	const char *const *settings;  /* -c flags to hand on, NULL-terminated */
+};
+
+/* Each returns the exit status of the process. */
+int ff_core_main(const struct ff_role_args *args);
+int ff_worker_main(const struct ff_role_args *args);
+int ff_reader_main(const struct ff_role_args *args);
+int ff_gateway_main(const struct ff_role_args *args);
+
+#endif
