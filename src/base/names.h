@@ -11,6 +11,8 @@
 #define FF_NAME "flowforge"
 #define FF_DAEMON "flowforged"
 #define FF_ENV_PREFIX "FLOWFORGE_"
+/* Folder of our helper programs in a run that is not installed: libexec.h. */
+#define FF_ENV_LIBEXECDIR "FLOWFORGE_LIBEXECDIR"
 
 /* Refs. Job refs are hidden from pushes by receive.hideRefs (githooks side). */
 #define FF_REF_PRIVATE "refs/flowforge"
