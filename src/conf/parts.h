@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FF_CONF_PARTS_H
+#define FF_CONF_PARTS_H
+
+/*
+ * What a struct ff_conf is made of, and how mistakes are gathered while it is
+ * filled.  Inside the room conf only; callers use the getters of conf.h.
+ */
+
+#include "base/buf.h"
+#include "conf/conf.h"
+#include "conf/syntax.h"
+
+/* Sections with a name: more of them than this is a mistake. */
+#define FF_CONF_SECTIONS_MAX 1000
+/* Values of one list, variables of one environment. */
+#define FF_CONF_ITEMS_MAX 1000
+
+/* Strings that grow; NULL-terminated once there is one. */
+struct ff_conf_strings {
+	char **items;
+	size_t count;
+};
+
+struct ff_conf_value {
+	char *text;   /* all types but LIST */
+	int64_t num;  /* INT SIZE TIME BOOL */
+	struct ff_conf_strings list;
+	char *origin; /* NULL: the built-in default */
+	bool bad;     /* a value for it was refused: no use in checking it against others */
+};
+
+struct ff_conf_branch {
+	char *glob;           /* as written */
+	char *full;           /* as matched: with refs/heads/ */
+	char *task, *target;  /* NULL: not set */
+	char *task_origin, *target_origin;
+};
+
+struct ff_conf_env {
+	char *name;
+	char *origin;
+	struct ff_conf_strings variables; /* NAME=value */
+};
+
+struct ff_conf {
+	char *file;
+	struct ff_conf_value values[FF_CONF_KEYS];
+	struct ff_conf_branch *branches; /* in the order of their first appearance */
+	size_t branch_count;
+	struct ff_conf_env *envs;
+	size_t env_count;
+	struct ff_conf_strings env_names;
+};
+
+/* Every mistake goes to report, the first one to err; both may be NULL. */
+struct ff_conf_errors {
+	struct ff_buf *report;
+	struct ff_err *err;
+	unsigned count;
+};
+
+/* "origin: text". */
+void ff_conf_error(struct ff_conf_errors *errors, enum ff_err_code code, const char *origin,
+		   const char *fmt, ...) FF_PRINTF(4, 5);
+
+/* Takes the string. */
+void ff_conf_strings_add(struct ff_conf_strings *s, char *item);
+void ff_conf_strings_fini(struct ff_conf_strings *s);
+
+/* sections.c: [branch "GLOB"] and [environment "NAME"]; the entry has a subsection. */
+void ff_conf_sections_branch(struct ff_conf *c, const struct ff_conf_entry *entry, const char *origin,
+			     struct ff_conf_errors *errors);
+void ff_conf_sections_environment(struct ff_conf *c, const struct ff_conf_entry *entry,
+				  const char *origin, struct ff_conf_errors *errors);
+void ff_conf_sections_fini(struct ff_conf *c);
+
+/* check.c: what a value must be beyond its type, and what all must be to each other. */
+int ff_conf_check_value(enum ff_conf_key key, const char *text, struct ff_err *err);
+void ff_conf_check_all(const struct ff_conf *c, struct ff_conf_errors *errors);
+
+#endif
