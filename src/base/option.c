@@ -157,6 +157,7 @@ static int parse_one(const char *option, const struct ff_option_limits *limits, 
 		return 0; /* another area's option */
 	if (len == strlen(FF_OPTION)) {
 		o->any = true;
+		o->bare |= !value;
 		return value ? add_task(o, value, err) : 0;
 	}
 	key = find_key(option, len);

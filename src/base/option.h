@@ -29,6 +29,7 @@ struct ff_option_limits {
 
 struct ff_options {
 	bool any;        /* a claude option other than claude.skip was given */
+	bool bare;       /* `claude` without a value: run the default */
 	bool skip;
 	bool follow;
 	bool has_task;
