@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * flowforge-hook, the program behind the hook files.  They are scripts whose
+ * first line names it as their interpreter, so that no shell is started and
+ * the type is an argument (servers rename hook files, argv[0] says nothing):
+ *
+ *     #!/usr/libexec/flowforge/flowforge-hook post-receive
+ *     # flowforge; made by `flowforge hooks install`
+ *     conf /var/lib/flowforge/hook.conf
+ *
+ * The kernel then runs: flowforge-hook post-receive hooks/post-receive.
+ * By hand: flowforge-hook TYPE --conf FILE.  The type "dispatch:TYPE" runs
+ * the folder TYPE.d beside the script, or the one of its line "folder NAME".
+ *
+ * Whatever is wrong with ourselves, a push is not refused for it.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/names.h"
+#include "base/text.h"
+#include "hooks/hook.h"
+
+#define SCRIPT_MAX 16384
+#define DISPATCH "dispatch:"
+
+static bool known(const char *type)
+{
+	return !strcmp(type, "pre-receive") || !strcmp(type, "post-receive");
+}
+
+/* What follows "key " on a line of the script; NULL: no such line. Freed by ff_free. */
+static char *script_value(const char *script, const char *key)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf text;
+	size_t n = strlen(key);
+
+	ff_buf_init(&text, SCRIPT_MAX);
+	if (ff_file_read(script, &text, NULL) < 0)
+		return NULL;
+	for (const char *line = text.data; *line; line += strcspn(line, "\n"), line += *line == '\n')
+		if (ff_starts(line, key) && line[n] == ' ')
+			return ff_memdup0(line + n + 1, strcspn(line + n + 1, "\n"));
+	return NULL;
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: " FF_NAME "-hook [" DISPATCH "](pre-receive|post-receive) SCRIPT [argument...]\n"
+			"       " FF_NAME "-hook (pre-receive|post-receive) --conf FILE\n"
+			"Run by git; '" FF_NAME " hooks install REPOSITORY' puts it in place.\n");
+	return 2;
+}
+
+static int dispatch(const char *type, char **argv)
+{
+	FF_AUTO(ff_free) char *name = script_value(argv[2], "folder");
+	FF_AUTO(ff_free) char *dir = ff_strdup(argv[2]);
+	FF_AUTO(ff_free) char *folder = NULL;
+	char *slash = strrchr(dir, '/');
+
+	if (!name)
+		name = ff_asprintf("%s.d", type);
+	if (slash)
+		slash[1] = '\0';
+	folder = ff_asprintf("%s%s", slash ? dir : "", name);
+	return ff_hook_dispatch(folder, !strcmp(type, "pre-receive"), argv + 3);
+}
+
+/* Nothing to do, but whoever writes to us may finish. */
+static int drain(void)
+{
+	(void)ff_hook_read(STDIN_FILENO, NULL, NULL);
+	return 0;
+}
+
+static int run(const char *type, const char *conf_path)
+{
+	struct ff_hook_conf conf;
+	struct ff_err err;
+	int status;
+
+	if (getenv(FF_ENV_PUBLISH))
+		return drain(); /* a ref update of our own */
+	if (!conf_path)
+		ff_err_set(&err, FF_E_INVALID, "the hook file has no conf line");
+	if (!conf_path || ff_hook_conf_load(conf_path, &conf, &err) < 0) {
+		FF_AUTO(ff_free) char *shown = ff_text_shown(err.text, 200);
+
+		fprintf(stderr, "warning: " FF_NAME " is out of order on this server, the push goes on without:\n"
+				"  %s\n", shown);
+		return drain();
+	}
+	status = !strcmp(type, "pre-receive") ? ff_hook_pre_receive(&conf) : ff_hook_post_receive(&conf);
+	ff_hook_conf_fini(&conf);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	FF_AUTO(ff_free) char *conf = NULL;
+
+	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for a valid signal */
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		printf(FF_NAME "-hook %s\n", PACKAGE_VERSION);
+		return 0;
+	}
+	if (argc < 3)
+		return usage();
+	if (ff_starts(argv[1], DISPATCH) && known(argv[1] + strlen(DISPATCH)))
+		return dispatch(argv[1] + strlen(DISPATCH), argv);
+	if (!known(argv[1]))
+		return usage();
+	if (!strcmp(argv[2], "--conf"))
+		conf = argc == 4 ? ff_strdup(argv[3]) : NULL;
+	else
+		conf = script_value(argv[2], "conf");
+	if (!strcmp(argv[2], "--conf") && !conf)
+		return usage();
+	return run(argv[1], conf);
+}

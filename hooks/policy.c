@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pre-receive: what can be said by ref names and push options alone, while
+ * the pusher is watching and nothing has been changed.  It asks nobody, so it
+ * works when the daemon is away, and it refuses only what is surely wrong.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/names.h"
+#include "base/text.h"
+#include "hooks/hook.h"
+
+#define SHOWN_REF 60
+#define MAX_COMPLAINTS 10
+
+/* ref is below owned, is owned without its last slash, or would stand in the way of owned as a file of a folder. */
+static bool touches(const char *ref, const char *owned)
+{
+	size_t n = strlen(ref);
+
+	if (ff_starts(ref, owned))
+		return true;
+	return ff_starts(owned, ref) && owned[n] == '/';
+}
+
+static bool touches_branches(const char *ref, const char *prefix)
+{
+	FF_AUTO(ff_free) char *full = NULL;
+
+	if (!prefix)
+		return false;
+	full = ff_asprintf("%s%s", ff_starts(prefix, "refs/") ? "" : FF_HEADS, prefix);
+	return touches(ref, full);
+}
+
+const char *ff_hook_forbidden(const struct ff_hook_conf *conf, const struct ff_hook_update *u)
+{
+	if (touches(u->ref, FF_REF_PRIVATE "/") || touches(u->ref, FF_REF_NOTES "/") || !strcmp(u->ref, FF_REF_NOTES))
+		return "this is a record of " FF_NAME " and no push may change it: leave the ref out of your push";
+	if (ff_oid_zero(u->new_oid))
+		return NULL; /* people tidy up */
+	if (touches_branches(u->ref, conf->result_prefix))
+		return "results are made by " FF_NAME " alone: push your commits to a branch of another name";
+	if (touches_branches(u->ref, conf->conflict_prefix))
+		return "conflicts are shown here by " FF_NAME " alone: push your commits to a branch of another name";
+	return NULL;
+}
+
+bool ff_hook_triggers(const struct ff_hook_conf *conf, const struct ff_hook_update *u, bool asked)
+{
+	if (ff_oid_zero(u->new_oid) || !ff_ref_valid(u->ref) || ff_hook_forbidden(conf, u))
+		return false;
+	if (asked && conf->options && ff_starts(u->ref, FF_HEADS))
+		return true;
+	for (size_t i = 0; i < conf->triggers.count; i++)
+		if (ff_glob_match(conf->triggers.items[i], u->ref))
+			return true;
+	return false;
+}
+
+struct verdict {
+	const struct ff_hook_conf *conf;
+	bool asked;    /* a claude option that could start a job */
+	bool triggers; /* a ref that could */
+	unsigned refused;
+	struct ff_buf say;
+};
+
+static void judge(void *arg, const struct ff_hook_update *u)
+{
+	struct verdict *v = arg;
+	const char *why = ff_hook_forbidden(v->conf, u);
+	FF_AUTO(ff_free) char *ref = NULL;
+
+	v->triggers = v->triggers || ff_hook_triggers(v->conf, u, v->asked);
+	if (!why || ++v->refused > MAX_COMPLAINTS)
+		return;
+	ref = ff_text_shown(u->ref, SHOWN_REF);
+	(void)ff_buf_addf(&v->say, "error: %s:\n  %s\n", ref, why);
+}
+
+/* Options are nobody's business in a push that starts nothing. */
+static bool options_wrong(struct verdict *v, const char *const *options, size_t count)
+{
+	struct ff_options parsed;
+	struct ff_err err;
+	int rc;
+
+	if (!v->triggers)
+		return false;
+	rc = ff_options_parse(options, count, &v->conf->limits, &parsed, &err);
+	ff_options_fini(&parsed);
+	if (rc < 0) {
+		(void)ff_buf_adds(&v->say, "error: ");
+		ff_text_show(&v->say, err.text, strlen(err.text), 0);
+		(void)ff_buf_adds(&v->say, "\nhint: nothing was changed; mend the option and push again\n");
+	}
+	return rc < 0;
+}
+
+int ff_hook_pre_receive(const struct ff_hook_conf *conf)
+{
+	struct verdict v = { .conf = conf };
+	FF_AUTO(ff_free) const char **options = NULL;
+	size_t count;
+	bool bad;
+
+	ff_buf_init(&v.say, 65536);
+	options = ff_hook_options(environ, &count);
+	for (size_t i = 0; i < count; i++)
+		(void)ff_hook_option_ours(options[i], &v.asked);
+	(void)ff_hook_read(STDIN_FILENO, judge, &v); /* bad lines name no ref that git could change */
+	bad = options_wrong(&v, options, count) || v.refused;
+	if (v.refused > MAX_COMPLAINTS)
+		(void)ff_buf_addf(&v.say, "error: and %u refs more\n", v.refused - MAX_COMPLAINTS);
+	if (v.say.len)
+		(void)!write(STDERR_FILENO, v.say.data, v.say.len); /* the status says it too */
+	ff_buf_fini(&v.say);
+	return bad;
+}
