@@ -100,8 +100,8 @@ static bool plain_script(const char *path)
 
 static int start(const char *path, char *const *args, int in, pid_t *ret_pid, struct ff_err *err)
 {
-	char sh[] = "sh", *own = NULL, *argv[ARGS_MAX + 3] = { NULL };
-	FF_AUTO(ff_free) char *copy = own = ff_strdup(path);
+	char sh[] = "sh", *argv[ARGS_MAX + 3] = { NULL };
+	FF_AUTO(ff_free) char *own = ff_strdup(path);
 	struct ff_spawn what = { .path = path, .argv = argv + 1, .envp = environ, .fd_in = in,
 				 .fd_out = STDOUT_FILENO, .fd_err = STDERR_FILENO, .fd_3 = -1 };
 

@@ -303,8 +303,9 @@ static int parse_line(struct ff_chan *c, const char *line, size_t len, enum ff_m
 		*ret_msg = msg;
 		return 0;
 	}
-	json_decref(msg);
-	return ff_err_set(err, FF_E_PROTOCOL, "message '%.40s' is not allowed here", name ? name : "(no name)");
+	(void)ff_err_set(err, FF_E_PROTOCOL, "message '%.40s' is not allowed here", name ? name : "(no name)");
+	json_decref(msg); /* after the last use of name, which is in it */
+	return -1;
 }
 
 /* Next whole line of the buffer as a message: 1, 0 when there is none, -1. */
