@@ -65,7 +65,7 @@ int ff_hook_line(char *line, size_t n, struct ff_hook_update *ret_update);
 size_t ff_hook_read(int fd, ff_hook_update_fn fn, void *arg);
 
 /* Push options of the environment, borrowed from it; the array is freed by ff_free. */
-const char **ff_hook_options(char *const *environ, size_t *ret_count);
+const char **ff_hook_options(char *const *env, size_t *ret_count);
 /* Whether an option is of the claude area; asks: and could start a job by itself. */
 bool ff_hook_option_ours(const char *option, bool *ret_asks);
 /* Freed by ff_free; never NULL. */

@@ -24,7 +24,7 @@
 #define SSH_AUTH_MAX 65536
 
 /* One pass over the environment: getenv() for each of thousands would be quadratic. */
-const char **ff_hook_options(char *const *environ, size_t *ret_count)
+const char **ff_hook_options(char *const *env, size_t *ret_count)
 {
 	const char *text = getenv(OPTION_COUNT);
 	const char **options;
@@ -36,13 +36,13 @@ const char **ff_hook_options(char *const *environ, size_t *ret_count)
 	options = ff_calloc((size_t)count + 1, sizeof *options);
 	for (int64_t i = 0; i < count; i++)
 		options[i] = "";
-	for (; count && *environ; environ++) {
+	for (; count && *env; env++) {
 		FF_AUTO(ff_free) char *digits = NULL;
-		const char *equals = strchr(*environ, '=');
+		const char *equals = strchr(*env, '=');
 
-		if (!equals || !ff_starts(*environ, OPTION_VAR))
+		if (!equals || !ff_starts(*env, OPTION_VAR))
 			continue;
-		digits = ff_memdup0(*environ + strlen(OPTION_VAR), (size_t)(equals - *environ) - strlen(OPTION_VAR));
+		digits = ff_memdup0(*env + strlen(OPTION_VAR), (size_t)(equals - *env) - strlen(OPTION_VAR));
 		if (ff_num_i64(digits, 0, count - 1, &at) == 0)
 			options[at] = equals + 1;
 	}
