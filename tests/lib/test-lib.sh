@@ -46,16 +46,29 @@ for test_v in $(env | sed -n 's/^\(FLOWFORGE_[A-Za-z0-9_]*\|ANTHROPIC_[A-Za-z0-9
 done
 unset test_v REMOTE_USER CREDENTIALS_DIRECTORY NOTIFY_SOCKET LISTEN_FDS LISTEN_PID \
 	http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY \
-	EDITOR VISUAL PAGER CDPATH POSIXLY_CORRECT NO_COLOR
+	EDITOR VISUAL PAGER CDPATH POSIXLY_CORRECT NO_COLOR MAKEFLAGS MFLAGS MAKELEVEL DESTDIR
 umask 022
 mkdir "$T/home" "$T/tmp"
 chmod 1777 "$T/tmp"
 HOME=$T/home TMPDIR=$T/tmp TZ=UTC LC_ALL=C.UTF-8 TERM=dumb
 GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=$T/gitconfig GIT_TERMINAL_PROMPT=0 GIT_EDITOR=false
-FLOWFORGE_LIBEXECDIR=$top_builddir
-PATH=$top_builddir:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+FLOWFORGE_LIBEXECDIR=$T/libexec
+PATH=$T/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME TMPDIR TZ LC_ALL TERM PATH FLOWFORGE_LIBEXECDIR
 export GIT_CONFIG_NOSYSTEM GIT_CONFIG_GLOBAL GIT_TERMINAL_PROMPT GIT_EDITOR
+
+# The programs of the build, wherever in it they are: bin/ is found by PATH;
+# libexec/ has copies, since a job's account need not reach the build folder.
+mkdir "$T/bin" "$T/libexec"
+for test_f in "$top_builddir"/flowforge* "$top_builddir"/*/flowforge* "$top_builddir"/*/*/flowforge*; do
+	[ -f "$test_f" ] && [ -x "$test_f" ] || continue
+	case ${test_f##*/} in
+	*.*) ;;
+	flowforge | flowforged) ln -s "$test_f" "$T/bin/${test_f##*/}" ;;
+	flowforge-*) cp "$test_f" "$T/libexec/" ;;
+	esac
+done
+
 cat >"$GIT_CONFIG_GLOBAL" <<-EOF
 	[user]
 		name = Test Pusher
@@ -317,7 +330,7 @@ write_config() { # [KEY=VALUE...]
 
 # The command line program, talking to our daemon.
 ff() {
-	"$top_builddir/flowforge" --config "$T/flowforge.conf" "$@"
+	flowforge --config "$T/flowforge.conf" "$@"
 }
 
 # Starts the daemon (with the configuration that is there, or a new one with
@@ -333,7 +346,7 @@ start_daemon() { # [KEY=VALUE...]
 
 # Without waiting, for tests of a start that fails.
 launch_daemon() {
-	"$top_builddir/flowforged" --config "$T/flowforge.conf" >>"$T/daemon.log" 2>&1 </dev/null &
+	"$T/bin/flowforged" --config "$T/flowforge.conf" >>"$T/daemon.log" 2>&1 </dev/null &
 	note_process daemon $!
 }
 
