@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static const struct row {
 	const char *name;
 	bool retryable;
@@ -25,23 +27,43 @@ static const struct row *row_of(enum ff_err_code code)
 	return &rows[(unsigned)code < FF_E_COUNT ? code : FF_E_INTERNAL];
 }
 
+/* Takes text that may have been cut; half a character would make a JSON string of it invalid. */
+static void set_text(struct ff_err *err, const char *text)
+{
+	size_t n = strlen(text);
+	unsigned cp;
+
+	if (n == FF_ERR_TEXT_MAX) {
+		size_t at = n;
+
+		while (at > n - 4 && ((unsigned char)text[at - 1] & 0xc0) == 0x80)
+			at--;
+		if ((unsigned char)text[at - 1] >= 0xc0 && !ff_utf8_next(text + at - 1, n - at + 1, &cp))
+			n = at - 1;
+	}
+	memcpy(err->text, text, n);
+	err->text[n] = '\0';
+}
+
 int ff_err_set(struct ff_err *err, enum ff_err_code code, const char *fmt, ...)
 {
+	char text[FF_ERR_TEXT_MAX + 1]; /* the arguments may be parts of *err */
 	va_list ap;
 
 	if (!err)
 		return -1;
-	err->code = code;
 	va_start(ap, fmt);
-	(void)vsnprintf(err->text, sizeof err->text, fmt, ap); /* cut on purpose */
+	(void)vsnprintf(text, sizeof text, fmt, ap); /* cut on purpose */
 	va_end(ap);
+	err->code = code;
+	set_text(err, text);
 	return -1;
 }
 
 int ff_err_wrap(struct ff_err *err, const char *fmt, ...)
 {
 	char front[FF_ERR_TEXT_MAX + 1];
-	char back[FF_ERR_TEXT_MAX + 1];
+	char text[FF_ERR_TEXT_MAX + 1];
 	va_list ap;
 
 	if (!err)
@@ -49,9 +71,8 @@ int ff_err_wrap(struct ff_err *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(front, sizeof front, fmt, ap);
 	va_end(ap);
-	memcpy(back, err->text, sizeof back);
-	if ((size_t)snprintf(err->text, sizeof err->text, "%s: %s", front, back) >= sizeof err->text)
-		err->text[FF_ERR_TEXT_MAX] = '\0';
+	if (snprintf(text, sizeof text, "%s: %s", front, err->text) > 0)
+		set_text(err, text);
 	return -1;
 }
 

@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/num.h"
+#include "base/text.h"
+
 int ff_fd_read_all(int fd, struct ff_buf *out, struct ff_err *err)
 {
 	for (;;) {
@@ -132,7 +135,23 @@ int ff_dir_make(const char *path, mode_t mode, struct ff_err *err)
 	return 0;
 }
 
-static int remove_at(int dirfd, const char *name, struct ff_err *err);
+/*
+ * Removal holds one descriptor a level and goes no deeper than this; what
+ * lies deeper is moved up to the top of the tree under a fresh name, where a
+ * later pass finds it. A job can nest folders by the hundred thousand.
+ */
+#define FF_REMOVE_DEPTH 32
+
+static int remove_at(int at, const char *name, int top, int depth, struct ff_err *err);
+
+static int entry_error(struct ff_err *err, const char *name, const char *what)
+{
+	int saved = errno;
+	FF_AUTO(ff_free) char *shown = ff_text_shown(name, 80);
+
+	errno = saved;
+	return ff_err_errno(err, "%s: %s", shown, what);
+}
 
 /* A job may leave folders without rights for us; we own them or are root. */
 static int open_dir_at(int dirfd, const char *name)
@@ -141,47 +160,88 @@ static int open_dir_at(int dirfd, const char *name)
 
 	if (fd < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
 		fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0)
+		(void)fchmod(fd, 0700); /* where it is not ours, the removal of what is in it says so */
 	return fd;
 }
 
-static int remove_entries(DIR *dir, struct ff_err *err)
+/* Takes the folder out of a tree that is too deep. Opened first, since moving it needs rights in it. */
+static int move_up(int at, const char *name, int top, struct ff_err *err)
 {
-	struct dirent *e;
+	FF_AUTO(ff_close) int fd = open_dir_at(at, name);
+	char fresh[sizeof "ff-removed." + 32];
+	unsigned char tag[16];
 
-	while (errno = 0, (e = readdir(dir))) {
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
-			continue;
-		if (remove_at(dirfd(dir), e->d_name, err) < 0)
-			return -1;
-	}
-	return errno ? ff_err_errno(err, "readdir") : 0;
+	memcpy(fresh, "ff-removed.", sizeof "ff-removed.");
+	ff_random(tag, sizeof tag);
+	ff_hex(tag, sizeof tag, fresh + strlen(fresh));
+	if (fd < 0)
+		return entry_error(err, name, "open");
+	if (renameat(at, name, top, fresh) < 0)
+		return entry_error(err, name, "rename");
+	return 0;
 }
 
-static int remove_at(int at, const char *name, struct ff_err *err)
+/* Until a pass finds nothing: names may be skipped by readdir(3) while others are removed, or come by move_up. */
+static int remove_entries(DIR *dir, int top, int depth, struct ff_err *err)
 {
+	struct dirent *e;
+	bool found;
+
+	do {
+		found = false;
+		while (errno = 0, (e = readdir(dir))) {
+			if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+				continue;
+			if (remove_at(dirfd(dir), e->d_name, top, depth, err) < 0)
+				return -1;
+			found = true;
+		}
+		if (errno)
+			return ff_err_errno(err, "readdir");
+		rewinddir(dir);
+	} while (found);
+	return 0;
+}
+
+static int remove_dir_at(int at, const char *name, int top, int depth, struct ff_err *err)
+{
+	int fd = open_dir_at(at, name), rc;
 	DIR *dir;
-	int fd, rc;
+
+	if (fd < 0)
+		return entry_error(err, name, "open");
+	dir = fdopendir(fd);
+	ff_assert(dir);
+	rc = remove_entries(dir, top >= 0 ? top : fd, depth + 1, err);
+	(void)closedir(dir);
+	if (rc == 0 && unlinkat(at, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return entry_error(err, name, "rmdir");
+	return rc;
+}
+
+static int remove_at(int at, const char *name, int top, int depth, struct ff_err *err)
+{
+	struct stat st;
+	int saved;
 
 	if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
 		return 0;
-	if (errno != EISDIR && errno != EPERM && errno != EACCES)
-		return ff_err_errno(err, "%s: unlink", name);
-	fd = open_dir_at(at, name);
-	if (fd < 0)
-		return ff_err_errno(err, "%s: open", name);
-	(void)fchmod(fd, 0700); /* where it is not ours, the unlinks below say so */
-	dir = fdopendir(fd);
-	ff_assert(dir);
-	rc = remove_entries(dir, err);
-	(void)closedir(dir);
-	if (rc == 0 && unlinkat(at, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return ff_err_errno(err, "%s: rmdir", name);
-	return rc;
+	saved = errno;
+	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode)) {
+		errno = saved;
+		return entry_error(err, name, "unlink");
+	}
+	if (unlinkat(at, name, AT_REMOVEDIR) == 0)
+		return 0;
+	if (depth >= FF_REMOVE_DEPTH)
+		return move_up(at, name, top, err);
+	return remove_dir_at(at, name, top, depth, err);
 }
 
 int ff_dir_remove(const char *path, struct ff_err *err)
 {
-	return remove_at(AT_FDCWD, path, err);
+	return remove_at(AT_FDCWD, path, -1, 0, err);
 }
 
 char *ff_path_join(const char *dir, const char *name)

@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 
+#define FF_LOG_FIELD_MAX 256 /* columns of any field but msg */
+
 static const char *role_name = "cli";
 static enum ff_log_level least_level = FF_LOG_INFO;
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
@@ -45,8 +47,11 @@ struct ff_log ff_log_job(struct ff_log base, int64_t job, const char *repo)
 	return base;
 }
 
-static void field(struct ff_buf *b, bool json, const char *key, const char *value)
+/* Whatever the value holds, the line stays one line and the JSON valid. */
+static void field(struct ff_buf *b, bool json, const char *key, const char *raw)
 {
+	FF_AUTO(ff_free) char *value = ff_text_shown(raw, FF_LOG_FIELD_MAX);
+
 	if (!json) {
 		(void)ff_buf_addf(b, "%s%s=", b->len ? " " : "", key);
 		if (strchr(value, ' ') || strchr(value, '"') || !*value)
@@ -59,6 +64,14 @@ static void field(struct ff_buf *b, bool json, const char *key, const char *valu
 	ff_text_json(b, value, strlen(value));
 }
 
+static void msg_field(struct ff_buf *b, bool json, const char *raw)
+{
+	FF_AUTO(ff_free) char *msg = ff_text_shown(raw, FF_LOG_MSG_MAX);
+
+	(void)ff_buf_adds(b, json ? ",\"msg\":" : " msg=");
+	ff_text_json(b, msg, strlen(msg));
+}
+
 static void job_field(struct ff_buf *b, bool json, int64_t job)
 {
 	(void)ff_buf_addf(b, json ? ",\"job\":%" PRId64 : " job=%" PRId64, job);
@@ -67,25 +80,23 @@ static void job_field(struct ff_buf *b, bool json, int64_t job)
 void ff_log_write(const struct ff_log *log, enum ff_log_level level, const char *event,
 		  const char *fmt, ...)
 {
-	FF_AUTO(ff_buf_fini) struct ff_buf b, msg;
+	FF_AUTO(ff_buf_fini) struct ff_buf b;
 	FF_AUTO(ff_free) char *raw = NULL;
 	bool json = !isatty(STDERR_FILENO);
 	char ts[FF_CLOCK_TEXT];
 	va_list ap;
 
-	ff_buf_init(&b, 65536);
-	ff_buf_init(&msg, 16384);
+	ff_buf_init(&b, 131072); /* more than the fields can have with every byte escaped twice */
 	if (level < least_level)
 		return;
 	va_start(ap, fmt);
 	raw = ff_vasprintf(fmt, ap);
 	va_end(ap);
-	ff_text_show(&msg, raw, strlen(raw), FF_LOG_MSG_MAX);
 	ff_clock_format(ff_clock_wall(), ts);
 	field(&b, json, "ts", ts);
 	field(&b, json, "level", level_names[level]);
 	field(&b, json, "role", role_name);
-	field(&b, json, "msg", msg.data);
+	msg_field(&b, json, raw);
 	field(&b, json, "event", event);
 	if (log && log->job)
 		job_field(&b, json, log->job);

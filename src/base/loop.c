@@ -18,6 +18,9 @@
 
 #include "base/clock.h"
 
+/* Somebody else reaped the child: as if it had exited with 255, for what is not known is no success. */
+#define FF_STATUS_LOST (255 << 8)
+
 enum kind { KIND_FD, KIND_TIMER, KIND_CHILD, KIND_SIGNAL };
 
 struct ff_watch {
@@ -28,6 +31,7 @@ struct ff_watch {
 	void *arg;
 	int fd;            /* watched; a pidfd or signalfd of ours for the last two kinds */
 	int64_t due_ms;    /* timers; INT64_MAX when not armed */
+	uint64_t armed;    /* timers: the turn in which it was armed */
 	pid_t pid;
 	union {
 		ff_fd_fn fd;
@@ -41,6 +45,8 @@ struct ff_loop {
 	int epoll;
 	bool stop;
 	bool any_dead;
+	bool in_turn;
+	uint64_t turn;
 	struct ff_watch *first;
 	void (*turn_end)(void *arg);
 	void *turn_end_arg;
@@ -151,7 +157,9 @@ struct ff_watch *ff_loop_timer(struct ff_loop *l, int64_t delay_ms, ff_timer_fn 
 
 void ff_watch_again(struct ff_watch *w, int64_t delay_ms)
 {
-	w->due_ms = ff_clock_mono() + (delay_ms > 0 ? delay_ms : 0);
+	if (__builtin_add_overflow(ff_clock_mono(), delay_ms > 0 ? delay_ms : 0, &w->due_ms))
+		w->due_ms = INT64_MAX;
+	w->armed = w->loop->in_turn ? w->loop->turn : 0;
 }
 
 struct ff_watch *ff_loop_child(struct ff_loop *l, pid_t pid, ff_child_fn fn, void *arg)
@@ -216,7 +224,7 @@ static void call_child(struct ff_watch *w)
 	if (pid == 0)
 		return;
 	ff_watch_free(&self);
-	fn(arg, w->pid, pid < 0 ? 0 : status);
+	fn(arg, w->pid, pid < 0 ? FF_STATUS_LOST : status);
 }
 
 static void call_signal(struct ff_watch *w)
@@ -275,8 +283,8 @@ static bool run_timers(struct ff_loop *l)
 	bool any = false;
 
 	for (struct ff_watch *w = l->first; w; w = w->next) {
-		if (w->dead || w->due_ms > now)
-			continue;
+		if (w->dead || w->due_ms > now || w->armed == l->turn)
+			continue; /* what this turn armed comes after its end, where core commits */
 		w->due_ms = INT64_MAX;
 		any = true;
 		w->fn.timer(w->arg);
@@ -292,6 +300,8 @@ int ff_loop_turn(struct ff_loop *l, int timeout_ms, struct ff_err *err)
 
 	if (n < 0 && errno != EINTR)
 		return ff_err_errno(err, "epoll_wait");
+	l->turn++;
+	l->in_turn = true;
 	for (int i = 0; i < n; i++) {
 		struct ff_watch *w = ev[i].data.ptr;
 
@@ -301,6 +311,7 @@ int ff_loop_turn(struct ff_loop *l, int timeout_ms, struct ff_err *err)
 	any |= run_timers(l);
 	if (any && l->turn_end)
 		l->turn_end(l->turn_end_arg);
+	l->in_turn = false;
 	sweep(l);
 	return 0;
 }

@@ -15,13 +15,15 @@
 static int plan_fds(posix_spawn_file_actions_t *fa, const struct ff_spawn *w)
 {
 	/*
-	 * Sources may lie in 0..3 themselves: move them out of the way first.
-	 * posix_spawn keeps a descriptor that is dup2'd onto itself open.
+	 * Sources may lie in 0..3 themselves: move them out of the way first,
+	 * above all of them, so that no source is overwritten before its turn.
 	 */
-	static const int parked = 200;
 	const int from[4] = { w->fd_in, w->fd_out, w->fd_err, w->fd_3 };
-	int rc = 0;
+	int parked = 4, rc = 0;
 
+	for (int i = 0; i < 4; i++)
+		if (from[i] >= parked)
+			parked = from[i] + 1;
 	for (int i = 0; i < 4; i++)
 		if (from[i] >= 0)
 			rc |= posix_spawn_file_actions_adddup2(fa, from[i], parked + i);

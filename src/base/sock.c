@@ -42,6 +42,7 @@ int ff_sock_listen(const char *path, mode_t mode, int *ret_fd, struct ff_err *er
 	FF_AUTO(ff_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	FF_AUTO(ff_close) int dir_fd = -1;
 	struct sockaddr_un addr;
+	struct stat st;
 	mode_t mask;
 	int rc;
 
@@ -49,6 +50,8 @@ int ff_sock_listen(const char *path, mode_t mode, int *ret_fd, struct ff_err *er
 		return ff_err_errno(err, "socket");
 	if (address(path, &addr, &dir_fd, err) < 0)
 		return -1;
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return ff_err_set(err, FF_E_IO, "%s: there is something that is not a socket; move it away", path);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return ff_err_errno(err, "%s", path);
 	mask = umask(0777 & ~mode); /* the socket never exists with wider rights */
@@ -122,6 +125,22 @@ ssize_t ff_sock_send(int fd, const void *p, size_t n, int pass_fd)
 	return sendmsg(fd, &msg, MSG_NOSIGNAL);
 }
 
+/* The first descriptor is handed out; a peer that sends more must not fill our table. */
+static void take_fds(const struct cmsghdr *c, int *ret_fd)
+{
+	size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+	for (size_t i = 0; i < n; i++) {
+		int fd;
+
+		memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+		if (*ret_fd < 0)
+			*ret_fd = fd;
+		else
+			ff_close(&fd);
+	}
+}
+
 ssize_t ff_sock_recv(int fd, void *p, size_t n, int *ret_passed_fd)
 {
 	union { char space[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = { { 0 } };
@@ -136,7 +155,7 @@ ssize_t ff_sock_recv(int fd, void *p, size_t n, int *ret_passed_fd)
 	if (got < 0)
 		return got;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len >= CMSG_LEN(sizeof(int)))
-			memcpy(ret_passed_fd, CMSG_DATA(c), sizeof *ret_passed_fd);
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+			take_fds(c, ret_passed_fd);
 	return got;
 }
