@@ -175,11 +175,9 @@ static int set_ttl(const struct ff_policy *p, const struct ff_options *options, 
 
 	if (options->has_ttl)
 		ttl = options->ttl_ms;
-	else if (!file->ttl)
-		return spec->ttl_ms ? 0 : (spec->ttl_ms = ttl, 0);
-	else if (ff_num_duration(file->ttl, &ttl) < 0 || ttl <= 0)
+	else if (file->ttl && (ff_num_duration(file->ttl, &ttl) < 0 || ttl <= 0))
 		return ff_err_set(err, FF_E_INVALID, "%s: ttl takes a time like 30m, 2h or 1d", spec->task_from);
-	if (p->max_ttl_ms && ttl > p->max_ttl_ms)
+	if ((options->has_ttl || file->ttl) && p->max_ttl_ms && ttl > p->max_ttl_ms)
 		return ff_err_set(err, FF_E_INVALID, "ttl of %" PRId64 " seconds: the limit is %" PRId64
 				  " seconds (job.max-ttl)", ttl / 1000, p->max_ttl_ms / 1000);
 	spec->ttl_ms = ttl;
