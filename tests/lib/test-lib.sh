@@ -373,13 +373,12 @@ kill_role() { # ROLE [SIGNAL]
 	kill -s "${2:-KILL}" $role_list
 }
 
-# The model server with that scenario (a file, or a name in tests/shell/scenarios).
-start_model() { # SCENARIO
-	model_file=$1
-	[ -e "$model_file" ] || model_file=$top_srcdir/tests/shell/scenarios/$1.json
-	[ -e "$model_file" ] || { echo "no scenario $1"; return 1; }
-	rm -f "$T/model.ready"
-	"$top_builddir/tests/lib/model-server" --scenario "$model_file" \
+# The model server with that scenario (a file, or `--demo`), its requests in
+# $T/model.log; a configuration that is written later points at it.
+start_model() { # SCENARIO [OPTION...]
+	[ "$1" = --demo ] || { [ -e "$1" ] && set -- --scenario "$@"; } || { echo "no scenario $1"; return 1; }
+	rm -f "$T/model.ready" "$T/model.url"
+	"$top_builddir/tests/lib/model-server" "$@" \
 		--ready-file "$T/model.ready" --log "$T/model.log" >>"$T/model.err" 2>&1 </dev/null &
 	note_process model $!
 	wait_until '[ -s "$T/model.ready" ] || ! process_alive model' 10

@@ -145,6 +145,18 @@ two"
 	is "$(stat -c %a key)" 600
 '
 
+test_expect 'the model server plays a scenario, and a configuration finds it' '
+	must_fail start_model no-such-file
+	echo "{\"rules\":[{\"match\":{},\"sequence\":[{\"text\":\"hi\"}]}]}" >scenario.json
+	start_model scenario.json
+	write_config
+	url=$(git config -f flowforge.conf gateway.base-url)
+	like "$url" "^http://127\.0\.0\.1:[0-9]+$"
+	like "$(perl -MHTTP::Tiny -e "print HTTP::Tiny->new->get(shift)->{status}" "$url/")" "^200$"
+	stop_model
+	must_fail process_alive model
+'
+
 case $(getent passwd "$(id -u)") in
 */nologin | */false | '') test_skip 'git pushes over ssh, options included' 'this account has no login shell' ;;
 *)
