@@ -65,10 +65,16 @@ static void replace(char **to, const char *text)
 /* The default holds until the first value is given; from then on values add up. */
 static int set_item(struct ff_conf_value *v, const char *text, const char *origin, struct ff_err *err)
 {
+	size_t bytes = strlen(text);
+
 	if (!v->origin || !*text)
 		ff_conf_strings_fini(&v->list);
 	if (v->list.count >= FF_CONF_ITEMS_MAX)
 		return ff_err_set(err, FF_E_INVALID, "has more than %d values", FF_CONF_ITEMS_MAX);
+	for (size_t i = 0; i < v->list.count; i++)
+		bytes += strlen(v->list.items[i]);
+	if (bytes > FF_CONF_LIST_BYTES_MAX)
+		return ff_err_set(err, FF_E_INVALID, "has more than %d bytes in all", FF_CONF_LIST_BYTES_MAX);
 	if (*text)
 		ff_conf_strings_add(&v->list, ff_strdup(text));
 	replace(&v->origin, origin);

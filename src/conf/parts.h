@@ -15,6 +15,8 @@
 #define FF_CONF_SECTIONS_MAX 1000
 /* Values of one list, variables of one environment. */
 #define FF_CONF_ITEMS_MAX 1000
+/* Bytes of one list: two of them and the rest fit into the 256 KiB that the hook reads. */
+#define FF_CONF_LIST_BYTES_MAX (64 * 1024)
 
 /* Strings that grow; NULL-terminated once there is one. */
 struct ff_conf_strings {

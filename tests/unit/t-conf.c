@@ -297,6 +297,23 @@ static void all_errors_are_reported(void **state)
 	assert_non_null(strstr(report.data, "-c: `novalue` is not of the form"));
 }
 
+static void lists_are_bounded(void **state)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf many, large;
+
+	(void)state;
+	ff_buf_init(&many, 1 << 20);
+	ff_buf_init(&large, 1 << 20);
+	(void)ff_buf_adds(&many, "[trigger]\n");
+	(void)ff_buf_adds(&large, "[trigger]\n");
+	for (int i = 0; i < 1001; i++)
+		(void)ff_buf_addf(&many, "ignore-pusher = %d\n", i);
+	for (int i = 0; i < 65; i++)
+		(void)ff_buf_addf(&large, "ignore-pusher = %01023d\n", i);
+	refused(many.data, "main.conf:1002: trigger.ignore-pusher: has more than 1000 values");
+	refused(large.data, "main.conf:66: trigger.ignore-pusher: has more than 65536 bytes in all");
+}
+
 static void files_must_be_regular_and_small(void **state)
 {
 	FF_AUTO(ff_free) char *fifo = ff_path_join(dir, "fifo");
@@ -510,6 +527,7 @@ int main(void)
 		T(values_are_checked_against_each_other),
 		T(one_mistake_is_one_error),
 		T(all_errors_are_reported),
+		T(lists_are_bounded),
 		T(files_must_be_regular_and_small),
 		T(print_shows_origins),
 		T(hook_conf_is_flat),
