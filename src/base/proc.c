@@ -63,6 +63,16 @@ int ff_spawn(const struct ff_spawn *w, pid_t *ret_pid, struct ff_err *err)
 	return 0;
 }
 
+int ff_exec(const char *path, char *const *argv, char *const *envp, struct ff_err *err)
+{
+	static char *const no_env[] = { NULL };
+
+	/* close_range(2) marks instead of closing, so that a failure leaves us whole. */
+	(void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* fails only where the kernel lacks it; ours are close-on-exec anyway */
+	(void)execve(path, argv, envp ? envp : no_env);
+	return ff_err_errno(err, "%s: cannot start", path);
+}
+
 int ff_wait(pid_t pid)
 {
 	int status = 0;

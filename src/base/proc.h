@@ -23,6 +23,14 @@ struct ff_spawn {
 
 /* Signals at their defaults, none blocked, every other descriptor closed. */
 int ff_spawn(const struct ff_spawn *what, pid_t *ret_pid, struct ff_err *err);
+/*
+ * Becomes the other program, with our descriptors 0 to 2 and nothing else of
+ * ours.  The one exception to "started by posix_spawn": a login command that
+ * hands the connection on must be replaced, as a parent left waiting would
+ * have to pass on every signal, end of file and exit status.  Returns only on
+ * failure.
+ */
+int ff_exec(const char *path, char *const *argv, char *const *envp, struct ff_err *err);
 /* Waits, restarting after signals; the status as of waitpid(2). */
 int ff_wait(pid_t pid);
 /* "exit 3" or "signal 9 (Killed)"; out has FF_STATUS_TEXT bytes. */

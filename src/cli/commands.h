@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FF_CLI_COMMANDS_H
+#define FF_CLI_COMMANDS_H
+
+/*
+ * The functions behind commands.def, each in the file of its topic: job.c
+ * (submit list show cancel retry), watch.c, log.c, diff.c, doctor.c, shell.c,
+ * cli.c (help).  Each returns the exit status, or -1 with err.
+ */
+
+#include "cli/args.h"
+
+#define FF_CLI_CMD(name, fn, ...) \
+	int ff_cli_##fn(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err);
+#include "cli/commands.def"
+#undef FF_CLI_CMD
+
+#endif
