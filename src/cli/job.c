@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "base/option.h"
 #include "base/text.h"
+
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/talk.h"
@@ -106,7 +107,7 @@ static int read_task(struct ff_cli *cli, const struct ff_args *args, struct ff_b
 static int add_task(struct ff_cli *cli, const struct ff_args *args, json_t *request, struct ff_err *err)
 {
 	FF_AUTO(ff_buf_fini) struct ff_buf task;
-	bool given;
+	bool given = false;
 
 	ff_buf_init(&task, ff_conf_option_limits(cli->conf).max_task_bytes);
 	if (read_task(cli, args, &task, &given, err) < 0)
