@@ -20,7 +20,8 @@
 #include <stddef.h>
 
 #define FF_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define FF_AUTO(destructor) __attribute__((cleanup(destructor)))
+/* unused: clang complains about a local that only its clean-up looks at. */
+#define FF_AUTO(destructor) __attribute__((cleanup(destructor), unused))
 #define FF_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 void *ff_calloc(size_t count, size_t size);
