@@ -21,7 +21,7 @@ int ff_git_path_from_url(const char *url, char **ret_path, struct ff_err *err)
 	if (*s != '/')
 		return ff_err_set(err, FF_E_INVALID, "'%.80s' names another host: only file:///PATH works", url);
 	for (; *s; s++) {
-		char hex[3] = { s[0], s[0] == '%' ? s[1] : '\0', '\0' };
+		char hex[3] = "";
 		char c = *s;
 
 		if (c == '%') {

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening a repository so that nothing but the repository itself counts: no
+ * search upwards, no configuration of the account or the system.  Whose it is
+ * does not count either, because the administrator named the path.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "git/lib.h"
+
+/* One worker a job and a reader that stays: a cache for all of them together must fit a small host. */
+#define CACHE_BYTES ((ssize_t)64 * 1024 * 1024)
+
+static void set_up_once(void)
+{
+	static const int levels[] = { GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM,
+				      GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL };
+	static bool done;
+	int rc = 0;
+
+	if (done)
+		return;
+	ff_assert(git_libgit2_init() > 0);
+	for (size_t i = 0; i < FF_ARRAY_LEN(levels); i++)
+		rc |= git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, levels[i], "");
+	rc |= git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
+	rc |= git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
+	rc |= git_libgit2_opts(GIT_OPT_ENABLE_STRICT_OBJECT_CREATION, 1);
+	rc |= git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, CACHE_BYTES);
+	ff_assert(rc == 0);
+	done = true;
+}
+
+static enum ff_err_code code_of(int rc, const git_error *e)
+{
+	if (rc == GIT_ENOTFOUND || rc == GIT_EUNBORNBRANCH)
+		return FF_E_NOT_FOUND;
+	if (rc == GIT_EINVALIDSPEC)
+		return FF_E_INVALID;
+	if (rc == GIT_EMODIFIED)
+		return FF_E_REF_MOVED;
+	/* A lock goes away by itself, and a full disk may: worth another try. */
+	if (rc == GIT_ELOCKED || (e && (e->klass == GIT_ERROR_OS || e->klass == GIT_ERROR_NOMEMORY)))
+		return FF_E_IO;
+	return FF_E_GIT;
+}
+
+int ff_git_lib_fail(struct ff_err *err, int rc, const char *fmt, ...)
+{
+	const git_error *e = git_error_last();
+	FF_AUTO(ff_free) char *what = NULL, *why = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	what = ff_vasprintf(fmt, ap);
+	va_end(ap);
+	why = ff_text_shown(e && e->message ? e->message : "no reason given", 160);
+	return ff_err_set(err, code_of(rc, e), "%s: %s", what, why);
+}
+
+static int open_failed(const char *path, int rc, struct ff_err *err)
+{
+	const git_error *e = git_error_last();
+	const char *why = e && e->message ? e->message : "";
+
+	if (strcasestr(why, "objectformat"))
+		return ff_err_set(err, FF_E_UNSUPPORTED,
+				  "%s uses SHA-256 object names, which the libgit2 here cannot read: "
+				  "use a repository with SHA-1 names (git init --object-format=sha1)", path);
+	if (strcasestr(why, "unsupported extension"))
+		return ff_err_set(err, FF_E_UNSUPPORTED, "%s: %.120s: the libgit2 here cannot read it", path, why);
+	if (rc == GIT_ENOTFOUND)
+		return ff_err_set(err, FF_E_NOT_FOUND, "%s is not a Git repository", path);
+	return ff_git_lib_fail(err, rc, "cannot open %s", path);
+}
+
+/* The folder and its objects as they are now, held until close. */
+static int hold(struct ff_git *git, struct ff_err *err)
+{
+	git->dir_fd = open(git->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (git->dir_fd >= 0)
+		git->objects_fd = openat(git->dir_fd, "objects", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (git->objects_fd < 0)
+		return ff_err_errno(err, "%s/objects", git->path);
+	return 0;
+}
+
+int ff_git_open(const char *path, struct ff_git **ret_git, struct ff_err *err)
+{
+	const unsigned flags = GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE | GIT_REPOSITORY_OPEN_NO_DOTGIT;
+	FF_AUTO(ff_git_close) struct ff_git *git = ff_calloc(1, sizeof *git);
+	int rc;
+
+	git->dir_fd = git->objects_fd = -1;
+	git->path = ff_strdup(path);
+	if (path[0] != '/')
+		return ff_err_set(err, FF_E_INVALID, "'%.80s': give the absolute path of a repository", path);
+	set_up_once();
+	rc = git_repository_open_ext(&git->repo, path, flags, NULL);
+	if (rc < 0)
+		return open_failed(path, rc, err);
+	rc = git_repository_odb(&git->odb, git->repo);
+	if (rc < 0)
+		return ff_git_lib_fail(err, rc, "%s: cannot open the objects", path);
+	if (hold(git, err) < 0)
+		return -1;
+	*ret_git = ff_steal(&git);
+	return 0;
+}
+
+int ff_git_open_url(const char *url, struct ff_git **ret_git, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *path = NULL;
+
+	if (ff_git_path_from_url(url, &path, err) < 0)
+		return -1;
+	return ff_git_open(path, ret_git, err);
+}
+
+void ff_git_close(struct ff_git **git)
+{
+	struct ff_git *g = ff_steal(git);
+
+	if (!g)
+		return;
+	git_odb_free(g->odb);
+	git_repository_free(g->repo);
+	ff_close(&g->objects_fd);
+	ff_close(&g->dir_fd);
+	ff_free(&g->path);
+	ff_free(&g);
+}
+
+const char *ff_git_path(const struct ff_git *git)
+{
+	return git->path;
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+bool ff_git_gone(const struct ff_git *git)
+{
+	FF_AUTO(ff_free) char *objects = ff_path_join(git->path, "objects");
+	struct stat held, now;
+
+	if (fstat(git->dir_fd, &held) < 0 || stat(git->path, &now) < 0 || !same_file(&held, &now))
+		return true;
+	return fstat(git->objects_fd, &held) < 0 || stat(objects, &now) < 0 || !same_file(&held, &now);
+}
+
+int ff_git_config(struct ff_git *git, const char *key, char **ret_value, struct ff_err *err)
+{
+	FF_AUTO(git_config_auto) git_config *all = NULL, *own = NULL, *snapshot = NULL;
+	const char *value = NULL;
+	int rc = git_repository_config(&all, git->repo);
+
+	if (rc == 0)
+		rc = git_config_open_level(&own, all, GIT_CONFIG_LEVEL_LOCAL);
+	if (rc == 0)
+		rc = git_config_snapshot(&snapshot, own);
+	if (rc == 0)
+		rc = git_config_get_string(&value, snapshot, key);
+	if (rc < 0 && rc != GIT_ENOTFOUND)
+		return ff_git_lib_fail(err, rc, "%s: cannot read %s of its config", git->path, key);
+	*ret_value = ff_strdup(rc == 0 ? value : NULL);
+	return 0;
+}
