@@ -34,7 +34,7 @@ int ff_git_checkout(struct ff_git *git, const struct ff_git_checkout *what, stru
 struct ff_git_take {
 	const char *base;   /* commit that the folder was made from */
 	int folder_fd;
-	/* Limits, 0: none. Their keys: result.max-files, -bytes, -file, -depth. */
+	/* Limits, 0: none. Their keys: result.max-files (names of any kind count), -bytes, -file, -depth. */
 	int64_t max_files, max_bytes, max_file, max_depth;
 	ff_git_progress_fn progress; /* or NULL */
 	void *arg;
@@ -56,12 +56,12 @@ struct ff_git_taken { /* ff_git_taken_fini */
  * Writes blobs and trees and moves no ref. Left out, and listed: `.git` in any
  * spelling and all below it; FIFOs, sockets, devices; links that are absolute
  * or lead out of the tree; links named .gitmodules, .gitattributes,
- * .gitignore or .mailmap; names with control bytes; other file systems.
- * Such an entry that base has just like this stays as it is in base.
- * .gitmodules is always that of base (a change is listed). A submodule of
- * base stays while its folder is there. Files that we may not read are made
- * readable, through their descriptor, when they are ours. FF_E_TOO_LARGE
- * names the limit and its key; FF_E_CONFLICT: something still writes there.
+ * .gitignore or .mailmap; names with control bytes; other file systems. What
+ * is left out stays as base has it, and is not listed when it did not change.
+ * .gitmodules is always that of base. A submodule of base stays while its
+ * folder is there. Files that we may not read are made readable, through
+ * their descriptor, when they are ours, else it fails. FF_E_TOO_LARGE names
+ * the limit and its key; FF_E_CONFLICT: something still writes there.
  */
 int ff_git_take(struct ff_git *git, const struct ff_git_take *what, struct ff_git_taken *ret_taken,
 		struct ff_err *err);

@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tree that a dead job left, read as hostile bytes: every name is opened
+ * relative to its folder with openat2(2), nothing is followed, what cannot be
+ * in a Git tree is left out.  What is left out stays as base has it, so that
+ * a planted FIFO never deletes a file of the branch.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "git/lib.h"
+#include "git/tree.h"
+
+/* Each level holds two descriptors and a stack frame; the greatest result.max-depth. */
+#define DEPTH_MAX 1000
+/* Up to here a file is read whole and hashed before anything is written; above, it is streamed. */
+#define WHOLE_MAX ((int64_t)8 * 1024 * 1024)
+#define CHUNK ((size_t)256 * 1024)
+#define LINK_MAX_BYTES 4096
+#define SHOWN 60
+
+struct run {
+	struct ff_git *git;
+	const struct ff_git_take *what;
+	struct ff_git_taken *out;
+	struct ff_buf path; /* of the folder being read, with a slash at its end; "" at the root */
+	int64_t max_depth, names;
+};
+
+/* What an entry becomes in the tree. */
+struct made {
+	git_filemode_t mode; /* 0: nothing */
+	git_oid oid;
+};
+
+static int enter(int dir, const char *name, uint64_t flags)
+{
+	struct open_how how = {
+		.flags = flags | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+	};
+
+	return (int)syscall(SYS_openat2, dir, name, &how, sizeof how);
+}
+
+/* The path of an entry for people. Freed by ff_free. */
+static char *shown(const struct run *r, const char *name)
+{
+	FF_AUTO(ff_free) char *whole = ff_asprintf("%s%s", r->path.data, name);
+
+	return ff_text_shown(whole, SHOWN);
+}
+
+static int fail_at(const struct run *r, const char *name, struct ff_err *err)
+{
+	int saved = errno;
+	FF_AUTO(ff_free) char *where = shown(r, name);
+
+	errno = saved;
+	if (saved == ENOSYS)
+		return ff_err_set(err, FF_E_UNSUPPORTED, "this kernel has no openat2: Linux 5.6 or later is needed");
+	if (saved == EMFILE)
+		return ff_err_set(err, FF_E_TOO_LARGE, "'%s' lies too deep for the open files this process may have: "
+				  "raise LimitNOFILE or lower result.max-depth", where);
+	return ff_err_errno(err, "cannot read '%s' of the result", where);
+}
+
+static int changed_at(const struct run *r, const char *name, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *where = shown(r, name);
+
+	return ff_err_set(err, FF_E_CONFLICT, "'%s' changed while the result was read: something still writes there", where);
+}
+
+static void skip(struct run *r, const char *name, const char *reason)
+{
+	struct ff_git_taken *o = r->out;
+
+	o->n_skipped++;
+	if (o->n_listed == FF_GIT_SKIPPED_MAX)
+		return;
+	o->skipped = ff_realloc(o->skipped, o->n_listed + 1, sizeof *o->skipped);
+	o->skipped[o->n_listed++] = (struct ff_git_skipped){ ff_asprintf("%s%s", r->path.data, name), reason };
+}
+
+void ff_git_taken_fini(struct ff_git_taken *taken)
+{
+	for (size_t i = 0; i < taken->n_listed; i++)
+		ff_free(&taken->skipped[i].path);
+	ff_free(&taken->skipped);
+	taken->n_listed = 0;
+}
+
+/* --- what base has */
+
+static const git_tree_entry *base_entry(const git_tree *base, const char *name)
+{
+	return base ? git_tree_entry_byname(base, name) : NULL;
+}
+
+static bool same_as_base(const git_tree_entry *e, const struct made *m)
+{
+	return e && git_tree_entry_filemode(e) == m->mode && git_oid_equal(git_tree_entry_id(e), &m->oid);
+}
+
+static void keep_base(const git_tree_entry *e, struct made *m)
+{
+	m->mode = e ? git_tree_entry_filemode(e) : 0;
+	if (e)
+		m->oid = *git_tree_entry_id(e);
+}
+
+static int load_base(struct run *r, const git_tree_entry *e, git_tree **ret_tree, struct ff_err *err)
+{
+	int rc;
+
+	if (!e || git_tree_entry_filemode(e) != GIT_FILEMODE_TREE)
+		return 0;
+	rc = git_tree_lookup(ret_tree, r->git->repo, git_tree_entry_id(e));
+	return rc < 0 ? ff_git_lib_fail(err, rc, "a folder of commit %.12s", r->what->base) : 0;
+}
+
+/* --- opening */
+
+/* Adds rights of ours to what we own, through an O_PATH descriptor of it; 0, or -1 with errno. */
+static int make_usable(int dir, const char *name, mode_t add)
+{
+	FF_AUTO(ff_close) int fd = enter(dir, name, O_PATH);
+	char self[32];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+		errno = EACCES;
+		return -1;
+	}
+	(void)snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+	return fchmodat(AT_FDCWD, self, (st.st_mode & 07777) | add, 0);
+}
+
+static int open_usable(int dir, const char *name, uint64_t flags, mode_t add)
+{
+	int fd = enter(dir, name, flags);
+
+	if (fd >= 0 || errno != EACCES)
+		return fd;
+	return make_usable(dir, name, add) < 0 ? -1 : enter(dir, name, flags);
+}
+
+static bool same_state(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* --- regular files */
+
+static int over(const char *what, int64_t limit, const char *key, struct ff_err *err)
+{
+	return ff_err_set(err, FF_E_TOO_LARGE, "the result has over %lld %s: raise %s", (long long)limit, what, key);
+}
+
+/* Sizes count before a byte is read: a sparse file costs its writer nothing, but us. */
+static int count_file(struct run *r, const char *name, int64_t size, struct ff_err *err)
+{
+	const struct ff_git_take *w = r->what;
+
+	if (w->max_file && size > w->max_file) {
+		FF_AUTO(ff_free) char *where = shown(r, name);
+
+		return ff_err_set(err, FF_E_TOO_LARGE, "'%s' has %lld bytes, over the %lld of one file: raise result.max-file",
+				  where, (long long)size, (long long)w->max_file);
+	}
+	if (w->max_bytes && size > w->max_bytes - r->out->bytes)
+		return over("bytes", w->max_bytes, "result.max-bytes", err);
+	r->out->bytes += size;
+	r->out->files++;
+	if (w->progress && w->progress(w->arg, r->out->files, 0))
+		return ff_err_set(err, FF_E_CANCELLED, "reading the result was ended");
+	return 0;
+}
+
+/* Up to n bytes, fewer only at the end of the file. */
+static ssize_t read_full(int fd, char *p, size_t n)
+{
+	size_t got = 0;
+
+	while (got < n) {
+		ssize_t k = read(fd, p + got, n - got);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return -1;
+		if (k == 0)
+			break;
+		got += (size_t)k;
+	}
+	return (ssize_t)got;
+}
+
+static int write_blob(struct run *r, const void *p, size_t n, const git_tree_entry *base, git_oid *ret_oid,
+		      struct ff_err *err)
+{
+	int rc = git_odb_hash(ret_oid, p, n, GIT_OBJECT_BLOB);
+
+	if (rc == 0 && !(base && git_oid_equal(ret_oid, git_tree_entry_id(base))))
+		rc = git_odb_write(ret_oid, r->git->odb, p, n, GIT_OBJECT_BLOB); /* not when it is there */
+	return rc < 0 ? ff_git_lib_fail(err, rc, "cannot write a file of the result") : 0;
+}
+
+static int take_whole(struct run *r, const char *name, int fd, size_t size, const git_tree_entry *base,
+		      git_oid *ret_oid, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *data = ff_calloc(size + 1, 1);
+	ssize_t got = read_full(fd, data, size + 1);
+
+	if (got < 0)
+		return fail_at(r, name, err);
+	if ((size_t)got != size)
+		return changed_at(r, name, err);
+	return write_blob(r, data, size, base, ret_oid, err);
+}
+
+static int take_stream(struct run *r, const char *name, int fd, int64_t size, git_oid *ret_oid, struct ff_err *err)
+{
+	FF_AUTO(git_odb_stream_auto) git_odb_stream *stream = NULL;
+	FF_AUTO(ff_free) char *chunk = ff_calloc(CHUNK, 1);
+	int rc = git_odb_open_wstream(&stream, r->git->odb, (git_object_size_t)size, GIT_OBJECT_BLOB);
+	int64_t left = size;
+
+	while (rc == 0 && left > 0) {
+		size_t want = left < (int64_t)CHUNK ? (size_t)left : CHUNK;
+		ssize_t got = read_full(fd, chunk, want);
+
+		if (got < 0)
+			return fail_at(r, name, err);
+		if ((size_t)got != want)
+			return changed_at(r, name, err);
+		rc = git_odb_stream_write(stream, chunk, want);
+		left -= got;
+	}
+	if (rc == 0)
+		rc = git_odb_stream_finalize_write(ret_oid, stream);
+	return rc < 0 ? ff_git_lib_fail(err, rc, "cannot write a file of the result") : 0;
+}
+
+static int take_file(struct run *r, int dir, const char *name, const git_tree_entry *base, struct made *m,
+		     const char **ret_bad, struct ff_err *err)
+{
+	FF_AUTO(ff_close) int fd = open_usable(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, S_IRUSR);
+	struct stat before, after;
+
+	if (fd < 0 && errno == EXDEV) {
+		*ret_bad = "another file system";
+		return 0;
+	}
+	if (fd < 0 || fstat(fd, &before) < 0)
+		return fail_at(r, name, err);
+	if (!S_ISREG(before.st_mode))
+		return changed_at(r, name, err);
+	if (count_file(r, name, before.st_size, err) < 0)
+		return -1;
+	m->mode = before.st_mode & S_IXUSR ? GIT_FILEMODE_BLOB_EXECUTABLE : GIT_FILEMODE_BLOB;
+	if (before.st_size <= WHOLE_MAX) {
+		if (take_whole(r, name, fd, (size_t)before.st_size, base, &m->oid, err) < 0)
+			return -1;
+	} else if (take_stream(r, name, fd, before.st_size, &m->oid, err) < 0) {
+		return -1;
+	}
+	if (fstat(fd, &after) < 0 || !same_state(&before, &after))
+		return changed_at(r, name, err);
+	return 0;
+}
+
+/* --- links */
+
+static int take_link(struct run *r, int dir, const char *name, int64_t depth, const git_tree_entry *base,
+		     struct made *m, const char **ret_bad, struct ff_err *err)
+{
+	FF_AUTO(ff_close) int fd = enter(dir, name, O_PATH);
+	char target[LINK_MAX_BYTES];
+	ssize_t n;
+
+	if (fd < 0)
+		return fail_at(r, name, err);
+	n = readlinkat(fd, "", target, sizeof target);
+	if (n < 0)
+		return fail_at(r, name, err);
+	if (count_file(r, name, n, err) < 0)
+		return -1;
+	m->mode = GIT_FILEMODE_LINK;
+	*ret_bad = ff_git_lib_link_bad(target, (size_t)n, depth);
+	if (!*ret_bad)
+		return write_blob(r, target, (size_t)n, base, &m->oid, err);
+	ff_assert(git_odb_hash(&m->oid, target, (size_t)n, GIT_OBJECT_BLOB) == 0);
+	return 0;
+}
+
+/* --- folders */
+
+static int take_folder(struct run *r, int fd, git_tree *base, int64_t depth, struct made *m, struct ff_err *err);
+
+struct names {
+	char **all;
+	size_t n, room;
+};
+
+static void names_fini(struct names *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		ff_free(&l->all[i]);
+	ff_free(&l->all);
+}
+
+static void dir_close(DIR **d)
+{
+	if (*d)
+		(void)closedir(*d);
+}
+
+static void add_name(struct names *l, const char *name)
+{
+	if (l->n == l->room) {
+		l->room = l->room ? 2 * l->room : 32;
+		l->all = ff_realloc(l->all, l->room, sizeof *l->all);
+	}
+	l->all[l->n++] = ff_strdup(name);
+}
+
+/* All names first, so that one descriptor a level is enough. */
+static int list_names(struct run *r, int fd, struct names *l, struct ff_err *err)
+{
+	FF_AUTO(ff_close) int own = enter(fd, ".", O_RDONLY | O_DIRECTORY);
+	FF_AUTO(dir_close) DIR *d = own >= 0 ? fdopendir(own) : NULL;
+	struct dirent *e;
+
+	if (!d)
+		return fail_at(r, "", err);
+	(void)ff_steal_fd(&own);
+	for (errno = 0; (e = readdir(d)); errno = 0) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (r->what->max_files && ++r->names > r->what->max_files)
+			return over("files and folders", r->what->max_files, "result.max-files", err);
+		add_name(l, e->d_name);
+	}
+	return errno ? fail_at(r, "", err) : 0;
+}
+
+static int keep_submodule(struct run *r, int fd, const git_tree_entry *base, struct made *m, const char **ret_bad,
+			  struct ff_err *err)
+{
+	FF_AUTO(names_fini) struct names inside = { NULL, 0, 0 };
+
+	keep_base(base, m);
+	if (list_names(r, fd, &inside, err) < 0)
+		return -1;
+	if (inside.n) {
+		m->mode = 0;
+		*ret_bad = "files in a submodule";
+	}
+	return 0;
+}
+
+static int open_folder(struct run *r, int dir, const char *name, struct stat *ret_st, struct ff_err *err)
+{
+	int fd = open_usable(dir, name, O_RDONLY | O_DIRECTORY, S_IRWXU);
+
+	if (fd < 0)
+		return errno == EXDEV ? -2 : fail_at(r, name, err);
+	if (fstat(fd, ret_st) == 0 && (ret_st->st_mode & (S_IRUSR | S_IXUSR)) != (S_IRUSR | S_IXUSR))
+		(void)fchmod(fd, (ret_st->st_mode & 07777) | S_IRWXU); /* a failure shows when its files are read */
+	return fd;
+}
+
+static int take_subfolder(struct run *r, int dir, const char *name, int64_t depth, const git_tree_entry *base,
+			  struct made *m, const char **ret_bad, struct ff_err *err)
+{
+	FF_AUTO(git_tree_auto) git_tree *below = NULL;
+	size_t path_len = r->path.len;
+	FF_AUTO(ff_close) int fd = -1;
+	struct stat st;
+	int rc;
+
+	if (depth + 1 > r->max_depth)
+		return over("folders in folders", r->max_depth, "result.max-depth", err);
+	fd = open_folder(r, dir, name, &st, err);
+	if (fd == -2) {
+		*ret_bad = "another file system";
+		return 0;
+	}
+	if (fd < 0)
+		return -1;
+	if (base && git_tree_entry_filemode(base) == GIT_FILEMODE_COMMIT)
+		return keep_submodule(r, fd, base, m, ret_bad, err);
+	if (load_base(r, base, &below, err) < 0)
+		return -1;
+	(void)ff_buf_addf(&r->path, "%s/", name);
+	rc = take_folder(r, fd, below, depth + 1, m, err);
+	r->path.len = path_len;
+	r->path.data[path_len] = '\0';
+	return rc;
+}
+
+/* --- one entry */
+
+static const char *special(mode_t mode)
+{
+	if (S_ISFIFO(mode))
+		return "a FIFO";
+	if (S_ISSOCK(mode))
+		return "a socket";
+	if (S_ISCHR(mode) || S_ISBLK(mode))
+		return "a device";
+	return "not a file, link or folder";
+}
+
+/* Reads what is there, whatever policy says; *ret_bad is set when it cannot be in a tree. */
+static int take_thing(struct run *r, int dir, const char *name, mode_t mode, int64_t depth, const git_tree_entry *base,
+		      struct made *m, const char **ret_bad, struct ff_err *err)
+{
+	if (S_ISREG(mode))
+		return take_file(r, dir, name, base, m, ret_bad, err);
+	if (S_ISDIR(mode))
+		return take_subfolder(r, dir, name, depth, base, m, ret_bad, err);
+	if (S_ISLNK(mode))
+		return take_link(r, dir, name, depth, base, m, ret_bad, err);
+	*ret_bad = special(mode);
+	return 0;
+}
+
+/* Why policy leaves it out although a tree could hold it; NULL: it does not. */
+static const char *refuse(const char *name, const struct made *m)
+{
+	static const char *const read_by_git[] = { "gitattributes", "gitignore", "mailmap" };
+	size_t len = strlen(name);
+
+	if (ff_git_lib_has_control(name, len))
+		return "control characters in its name";
+	if (ff_git_lib_is_dotfile(name, len, "gitmodules"))
+		return "the list of submodules may not change";
+	for (size_t i = 0; m->mode == GIT_FILEMODE_LINK && i < FF_ARRAY_LEN(read_by_git); i++)
+		if (ff_git_lib_is_dotfile(name, len, read_by_git[i]))
+			return "a link in the place of a file that git reads";
+	return NULL;
+}
+
+static int insert(struct run *r, git_treebuilder *tb, const char *name, const struct made *m, struct ff_err *err)
+{
+	int rc = git_treebuilder_insert(NULL, tb, name, &m->oid, m->mode);
+
+	if (rc == 0)
+		return 0;
+	if (m->mode != GIT_FILEMODE_COMMIT && !git_odb_exists(r->git->odb, &m->oid))
+		return ff_git_lib_fail(err, rc, "cannot write a folder of the result");
+	skip(r, name, "a name that git refuses");
+	return 0;
+}
+
+static int take_entry(struct run *r, int dir, const char *name, git_tree *base_tree, int64_t depth,
+		      git_treebuilder *tb, struct ff_err *err)
+{
+	const git_tree_entry *base = base_entry(base_tree, name);
+	const char *bad = NULL;
+	struct made m = { 0 };
+	struct stat st;
+
+	if (ff_git_lib_is_dotgit(name, strlen(name))) {
+		skip(r, name, "a name that git keeps for itself");
+		return 0;
+	}
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return fail_at(r, name, err);
+	if (take_thing(r, dir, name, st.st_mode, depth, base, &m, &bad, err) < 0)
+		return -1;
+	if (!bad && (m.mode || base))
+		bad = refuse(name, &m);
+	if (bad && !same_as_base(base, &m)) {
+		skip(r, name, bad);
+		keep_base(base, &m);
+	}
+	return m.mode ? insert(r, tb, name, &m, err) : 0;
+}
+
+/* A .gitmodules that is gone comes back: as in base. */
+static int restore_modules(struct run *r, const git_tree *base, git_treebuilder *tb, struct ff_err *err)
+{
+	for (size_t i = 0; base && i < git_tree_entrycount(base); i++) {
+		const git_tree_entry *e = git_tree_entry_byindex(base, i);
+		const char *name = git_tree_entry_name(e);
+		struct made m;
+
+		if (!ff_git_lib_is_dotfile(name, strlen(name), "gitmodules") || git_treebuilder_get(tb, name))
+			continue;
+		keep_base(e, &m);
+		skip(r, name, "the list of submodules may not change");
+		if (insert(r, tb, name, &m, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Whether it came out as in base: then that tree is used again, also when it holds modes of old gits. */
+static bool unchanged(const git_tree *base, git_treebuilder *tb)
+{
+	if (!base || git_tree_entrycount(base) != git_treebuilder_entrycount(tb))
+		return false;
+	for (size_t i = 0; i < git_tree_entrycount(base); i++) {
+		const git_tree_entry *e = git_tree_entry_byindex(base, i);
+		const git_tree_entry *now = git_treebuilder_get(tb, git_tree_entry_name(e));
+
+		if (!now || git_tree_entry_filemode(now) != git_tree_entry_filemode(e) ||
+		    !git_oid_equal(git_tree_entry_id(now), git_tree_entry_id(e)))
+			return false;
+	}
+	return true;
+}
+
+/* An empty folder becomes nothing, except at the root. */
+static int take_folder(struct run *r, int fd, git_tree *base, int64_t depth, struct made *m, struct ff_err *err)
+{
+	FF_AUTO(git_treebuilder_auto) git_treebuilder *tb = NULL;
+	FF_AUTO(names_fini) struct names names = { NULL, 0, 0 };
+	struct stat before, after;
+	int rc = git_treebuilder_new(&tb, r->git->repo, NULL);
+
+	if (rc < 0)
+		return ff_git_lib_fail(err, rc, "cannot make a tree");
+	if (fstat(fd, &before) < 0)
+		return fail_at(r, "", err);
+	if (list_names(r, fd, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.n; i++)
+		if (take_entry(r, fd, names.all[i], base, depth, tb, err) < 0)
+			return -1;
+	if (fstat(fd, &after) < 0 || !same_state(&before, &after))
+		return changed_at(r, "", err);
+	if (restore_modules(r, base, tb, err) < 0)
+		return -1;
+	if (depth > 0 && git_treebuilder_entrycount(tb) == 0)
+		return 0;
+	m->mode = GIT_FILEMODE_TREE;
+	if (unchanged(base, tb)) {
+		m->oid = *git_tree_id(base);
+		return 0;
+	}
+	rc = git_treebuilder_write(&m->oid, tb);
+	return rc < 0 ? ff_git_lib_fail(err, rc, "cannot write a folder of the result") : 0;
+}
+
+static int take_root(struct run *r, struct ff_err *err)
+{
+	FF_AUTO(git_tree_auto) git_tree *base = NULL;
+	FF_AUTO(ff_close) int fd = -1;
+	struct made m = { 0 };
+
+	if (ff_git_lib_tree_of(r->git, r->what->base, &base, err) < 0)
+		return -1;
+	fd = enter(r->what->folder_fd, ".", O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return fail_at(r, "", err);
+	if (take_folder(r, fd, base, 0, &m, err) < 0)
+		return -1;
+	git_oid_tostr(r->out->tree, FF_GIT_OID, &m.oid);
+	r->out->changed = !git_oid_equal(&m.oid, git_tree_id(base));
+	return 0;
+}
+
+int ff_git_take(struct ff_git *git, const struct ff_git_take *what, struct ff_git_taken *ret_taken,
+		struct ff_err *err)
+{
+	FF_AUTO(ff_git_taken_fini) struct ff_git_taken out = { .changed = false };
+	struct run r = { .git = git, .what = what, .out = &out, .max_depth = what->max_depth };
+	int rc;
+
+	if (r.max_depth <= 0 || r.max_depth > DEPTH_MAX)
+		r.max_depth = DEPTH_MAX;
+	ff_buf_init(&r.path, (DEPTH_MAX + 1) * 260);
+	rc = take_root(&r, err);
+	ff_buf_fini(&r.path);
+	if (rc < 0)
+		return -1;
+	*ret_taken = out;
+	out = (struct ff_git_taken){ .changed = false };
+	return 0;
+}
