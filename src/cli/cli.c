@@ -84,7 +84,7 @@ static const char **settings(const struct ff_args *outer, const struct ff_args *
 int ff_cli_conf(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
 {
 	FF_AUTO(ff_free) const char **set = settings(cli->first, args);
-	FF_AUTO(ff_buf_fini) struct ff_buf report;
+	FF_AUTO(ff_buf_fini) struct ff_buf report = { 0 };
 	const char *file = ff_args_value(args, FF_CLI_OPT_CONFIG);
 	struct ff_conf_source from = { .settings = set, .environ = cli->environ };
 
@@ -104,7 +104,7 @@ int ff_cli_conf(struct ff_cli *cli, const struct ff_args *args, struct ff_err *e
 
 static int permitted(const struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
 {
-	FF_AUTO(ff_buf_fini) struct ff_buf words;
+	FF_AUTO(ff_buf_fini) struct ff_buf words = { 0 };
 
 	if (!cli->remote)
 		return 0;

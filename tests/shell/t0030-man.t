@@ -49,7 +49,7 @@ if [ -x "$top_builddir/flowforge" ]; then
 	test_expect 'flowforge(1) names every command' '
 		"$top_builddir/flowforge" --help >help
 		like "$(cat help)" "submit"
-		sed -n "s/^  \([a-z]*\) .*/\1/p" help | sort -u >commands
+		sed -n "s/^  \([a-z][a-z]*\) .*/\1/p" help | sort -u >commands
 		[ -s commands ]
 		while read -r command; do
 			grep -qE "^\.(It )?Cm $command( |\$)" "$top_srcdir/doc/flowforge.1" || { echo "no $command"; exit 1; }
