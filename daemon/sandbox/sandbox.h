@@ -27,11 +27,12 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/names.h"
 
 #define FF_SANDBOX_WS "/ws"
 #define FF_SANDBOX_HOME "/home/agent"
 #define FF_SANDBOX_UID 1000
-#define FF_SANDBOX_TOOL "/run/flowforge-tool"
+#define FF_SANDBOX_TOOL "/run/" FF_NAME "-tool"
 
 /* Borrowed, all of it. */
 struct ff_sandbox_spec {
@@ -40,7 +41,7 @@ struct ff_sandbox_spec {
 	const char *work;             /* host folder that is /ws; NULL: none, then /ws is an empty folder */
 	const char *const *read_only; /* host folders seen at their own path, NULL-terminated, or NULL */
 	const char *hostname;
-	int64_t tmp_bytes;            /* of /tmp; home and /dev/shm: see ff_sandbox_argv */
+	int64_t tmp_bytes;            /* of /tmp and of the home; /dev/shm: ff_sandbox_shm_bytes */
 	int64_t max_processes;        /* RLIMIT_NPROC; 0: as the parent's */
 	uid_t uid;                    /* outside, when we are root; 0 as an ordinary user */
 	gid_t gid;
@@ -67,9 +68,14 @@ void ff_sandbox_host_fini(struct ff_sandbox_host *host);
 /*
  * The whole vector, bwrap's name first, freed by ff_sandbox_argv_free. Pure.
  * Descriptors 3 and 4 are passwd and group, 5 is bubblewrap's status.
+ * *ret_options is the place of the "--" before the program. What stands
+ * between bwrap's name and it is handed over by descriptor, because argument
+ * vectors can be read by every account of the host, and by the job itself.
  */
-char **ff_sandbox_argv(const struct ff_sandbox_spec *spec, const struct ff_sandbox_host *host);
+char **ff_sandbox_argv(const struct ff_sandbox_spec *spec, const struct ff_sandbox_host *host,
+		       size_t *ret_options);
 void ff_sandbox_argv_free(char ***argv);
+int64_t ff_sandbox_shm_bytes(const struct ff_sandbox_spec *spec);
 
 struct ff_sandbox_result {
 	struct ff_buf head;   /* the first half of what was kept of the output */

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Can this host run jobs?  Asked in a throw-away sandbox made like every
+ * other, because a setting that looks right proves nothing.  What is found
+ * wrong is turned into the step that mends it.
+ */
+#include "daemon/sandbox/sandbox.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#define PROBE_MS 20000
+#define PROBE_OUTPUT 4096
+
+static bool file_says(const char *path, const char *value)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf b;
+
+	ff_buf_init(&b, 64);
+	return ff_file_read(path, &b, NULL) == 0 && b.len > 0 && strcspn(b.data, "\n") == strlen(value) &&
+	       ff_starts(b.data, value);
+}
+
+/* The likely reason for a sandbox that does not start, with the step that helps. */
+static const char *advice(const char *said)
+{
+	if (strstr(said, "Unknown option"))
+		return "bubblewrap 0.8 or later is needed: upgrade it";
+	if (file_says("/proc/sys/kernel/unprivileged_userns_clone", "0"))
+		return "user namespaces are off: sysctl -w kernel.unprivileged_userns_clone=1";
+	if (file_says("/proc/sys/user/max_user_namespaces", "0"))
+		return "user namespaces are off: sysctl -w user.max_user_namespaces=10000";
+	if (file_says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"))
+		return "AppArmor forbids user namespaces: load a profile for bwrap that allows userns";
+	if (strstr(said, "amespace"))
+		return "user namespaces are not allowed here: in a container, allow them (seccomp, AppArmor)";
+	if (strstr(said, "mount") && strstr(said, "proc"))
+		return "/proc cannot be mounted: in a container, unmask /proc";
+	return NULL;
+}
+
+static int missing(const char *said, struct ff_err *err)
+{
+	const char *step = advice(said);
+
+	return ff_err_set(err, FF_E_SANDBOX_MISSING, "%s%s%s", step ? step : "", step ? ": " : "", said);
+}
+
+static int programs_there(const struct ff_sandbox_spec *spec, struct ff_err *err)
+{
+	if (access(spec->bwrap, X_OK))
+		return ff_err_set(err, FF_E_SANDBOX_MISSING,
+				  "no %s: install the package bubblewrap, or set sandbox.bwrap", spec->bwrap);
+	if (!spec->tool || access(spec->tool, X_OK))
+		return ff_err_set(err, FF_E_SANDBOX_MISSING,
+				  "no %s: install " FF_NAME " again", spec->tool ? spec->tool : FF_NAME "-tool");
+	return 0;
+}
+
+int ff_sandbox_probe(const struct ff_sandbox_spec *base, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *tmp = ff_asprintf("%" PRId64, base->tmp_bytes);
+	FF_AUTO(ff_free) char *shm = ff_asprintf("%" PRId64, ff_sandbox_shm_bytes(base));
+	const char *const argv[] = { FF_SANDBOX_TOOL, "probe", tmp, shm, NULL };
+	FF_AUTO(ff_sandbox_result_fini) struct ff_sandbox_result r = { 0 };
+	FF_AUTO(ff_free) char *said = NULL;
+	struct ff_sandbox_spec spec = *base;
+	struct ff_err why;
+
+	if (programs_there(base, err))
+		return -1;
+	spec.work = NULL;
+	spec.argv = argv;
+	spec.deadline_ms = ff_clock_mono() + PROBE_MS;
+	spec.max_output = PROBE_OUTPUT;
+	if (ff_sandbox_run(&spec, &r, &why))
+		return missing(why.text, err);
+	if (r.timed_out)
+		return ff_err_set(err, FF_E_SANDBOX_MISSING, "the trial sandbox did not end within %d s", PROBE_MS / 1000);
+	if (WIFEXITED(r.status) && WEXITSTATUS(r.status) == 0 && !strcmp(r.head.data, "walls stand\n"))
+		return 0;
+	said = ff_text_shown(r.head.data, 200);
+	return ff_err_set(err, FF_E_SANDBOX_MISSING, "a wall of the sandbox is missing: %s", said);
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/* The vector word by word, and real sandboxes: what is in there, and that nothing survives. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "base/text.h"
+#include "daemon/sandbox/sandbox.h"
+#include "tests/lib/sandbox.h"
+
+static int make(void **state)
+{
+	struct job_folder *f = ff_calloc(1, sizeof(*f));
+
+	job_folder_make(f);
+	*state = f;
+	return 0;
+}
+
+static int unmake(void **state)
+{
+	job_folder_remove(*state);
+	ff_free(state);
+	return 0;
+}
+
+/* Runs it and gives the output, which fits into the first half. */
+static char *said(void **state, const char *command)
+{
+	FF_AUTO(ff_sandbox_result_fini) struct ff_sandbox_result r = { 0 };
+	struct ff_err err = { 0 };
+
+	if (job_bash(*state, command, 0, &r, &err))
+		fail_msg("%s: %s", command, err.text);
+	assert_false(r.timed_out);
+	return ff_buf_take(&r.head);
+}
+
+#define assert_says(state, command, expected) \
+	do { \
+		FF_AUTO(ff_free) char *text_ = said(state, command); \
+		assert_string_equal(text_, expected); \
+	} while (0)
+
+static void vector_is_as_agreed(void **state)
+{
+	const char *const argv[] = { "/bin/bash", "-c", "make --check", NULL };
+	const char *const env[] = { "CI=1", "EMPTY=", "EQ=a=b", NULL };
+	const char *const ro[] = { "/opt/go", NULL };
+	const struct ff_sandbox_spec spec = { .bwrap = "/usr/bin/bwrap", .tool = "/usr/libexec/flowforge/flowforge-tool",
+		.work = "/var/lib/flowforge/jobs/7/ws", .read_only = ro, .hostname = "job-7",
+		.tmp_bytes = 536870912, .argv = argv, .env = env };
+	static char usrbin[] = "usr/bin", usrlib[] = "usr/lib";
+	const struct ff_sandbox_host host = { .root_link = { usrbin, NULL, usrlib }, .root_dir = { [3] = true },
+					      .etc = { true, false, true } };
+	static const char *const expected[] = {
+		"/usr/bin/bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--assert-userns-disabled",
+		"--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv", "--uid", "1000", "--gid", "1000",
+		"--hostname", "job-7", "--json-status-fd", "5", "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin",
+		"--symlink", "usr/lib", "/lib", "--ro-bind", "/lib64", "/lib64", "--ro-bind", "/etc/ld.so.cache",
+		"/etc/ld.so.cache", "--ro-bind", "/etc/ssl", "/etc/ssl", "--perms", "0444", "--ro-bind-data", "3",
+		"/etc/passwd", "--perms", "0444", "--ro-bind-data", "4", "/etc/group", "--proc", "/proc", "--dev", "/dev",
+		"--perms", "1777", "--size", "67108864", "--tmpfs", "/dev/shm", "--remount-ro", "/dev", "--perms", "1777",
+		"--size", "536870912", "--tmpfs", "/tmp", "--perms", "0755", "--size", "536870912", "--tmpfs", "/home/agent",
+		"--ro-bind", "/usr/libexec/flowforge/flowforge-tool", "/run/flowforge-tool", "--ro-bind", "/opt/go",
+		"/opt/go", "--bind", "/var/lib/flowforge/jobs/7/ws", "/ws", "--remount-ro", "/", "--chdir", "/ws",
+		"--setenv", "HOME", "/home/agent", "--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--setenv", "LANG",
+		"C.UTF-8", "--setenv", "TMPDIR", "/tmp", "--setenv", "USER", "agent", "--setenv", "LOGNAME", "agent",
+		"--setenv", "CI", "1", "--setenv", "EMPTY", "", "--setenv", "EQ", "a=b",
+		"--", "/bin/bash", "-c", "make --check", NULL,
+	};
+	size_t options = 0, i = 0;
+	FF_AUTO(ff_sandbox_argv_free) char **v = ff_sandbox_argv(&spec, &host, &options);
+
+	(void)state;
+	for (; expected[i]; i++) {
+		assert_non_null(v[i]);
+		assert_string_equal(v[i], expected[i]);
+	}
+	assert_null(v[i]);
+	assert_string_equal(v[options], "--");
+}
+
+static void walls_stand(void **state)
+{
+	struct job_folder *f = *state;
+	struct ff_err err = { 0 };
+
+	if (ff_sandbox_probe(&f->spec, &err))
+		fail_msg("%s", err.text);
+}
+
+static void probe_says_what_is_missing(void **state)
+{
+	struct job_folder *f = *state;
+	struct ff_sandbox_spec spec = f->spec;
+	struct ff_err err = { 0 };
+
+	spec.bwrap = "/nonexistent/bwrap";
+	assert_int_equal(ff_sandbox_probe(&spec, &err), -1);
+	assert_int_equal(err.code, FF_E_SANDBOX_MISSING);
+	assert_non_null(strstr(err.text, "install the package bubblewrap"));
+	spec.bwrap = "/bin/true"; /* runs, and does nothing of what was asked */
+	assert_int_equal(ff_sandbox_probe(&spec, &err), -1);
+	assert_int_equal(err.code, FF_E_SANDBOX_MISSING);
+	spec = f->spec;
+	spec.tool = "/bin/true"; /* says nothing of walls */
+	assert_int_equal(ff_sandbox_probe(&spec, &err), -1);
+	assert_int_equal(err.code, FF_E_SANDBOX_MISSING);
+	spec.tool = NULL;
+	assert_int_equal(ff_sandbox_probe(&spec, &err), -1);
+}
+
+static void nothing_comes_in(void **state)
+{
+	assert_int_equal(setenv("FLOWFORGE_CANARY", "secret", 1), 0);
+	assert_says(state, "env | cut -d= -f1 | sort | tr '\\n' ' '", "HOME LANG LOGNAME PATH PWD SHLVL TMPDIR USER _ ");
+	assert_says(state, "grep -c CANARY /proc/1/environ", "0\n");
+	assert_says(state, "id -u; id -g; id -un; hostname; pwd", "1000\n1000\nagent\njob\n/ws\n");
+	assert_says(state, "ls -1 /proc/self/fd | wc -l", "4\n"); /* 0 1 2 and ls's own */
+	assert_says(state, "ls -1 /proc/1/fd 2>/dev/null | sort -n | tail -n +5 | head -1", "");
+	assert_says(state, "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '", "lo\n");
+	assert_says(state, "tr '\\0' ' ' </proc/1/cmdline | grep -c ff-[s]andbox-", "0\n"); /* no path of the host */
+	assert_says(state, "ls -d /root /work /var /etc/shadow 2>/dev/null", "");
+	assert_int_equal(unsetenv("FLOWFORGE_CANARY"), 0);
+}
+
+static void stdin_is_fed(void **state)
+{
+	struct job_folder *f = *state;
+	FF_AUTO(ff_sandbox_result_fini) struct ff_sandbox_result r = { 0 };
+	const char *const argv[] = { "/usr/bin/wc", "-c", NULL };
+	struct ff_sandbox_spec spec = f->spec;
+	FF_AUTO(ff_free) char *big = ff_calloc(1, 1000000);
+
+	spec.argv = argv;
+	spec.in = big;
+	spec.in_len = 1000000;
+	spec.deadline_ms = ff_clock_mono() + 20000;
+	spec.max_output = 100;
+	assert_int_equal(ff_sandbox_run(&spec, &r, NULL), 0);
+	assert_string_equal(r.head.data, "1000000\n");
+}
+
+static void status_is_the_programs(void **state)
+{
+	FF_AUTO(ff_sandbox_result_fini) struct ff_sandbox_result r = { 0 };
+
+	assert_int_equal(job_bash(*state, "echo '{\"exit-code\": 0}'; exit 3", 0, &r, NULL), 0);
+	assert_true(WIFEXITED(r.status));
+	assert_int_equal(WEXITSTATUS(r.status), 3);
+}
+
+static void missing_program_is_no_result(void **state)
+{
+	struct job_folder *f = *state;
+	struct ff_sandbox_result r;
+	const char *const argv[] = { "/nonexistent", NULL };
+	struct ff_sandbox_spec spec = f->spec;
+	struct ff_err err = { 0 };
+
+	spec.argv = argv;
+	spec.deadline_ms = ff_clock_mono() + 20000;
+	spec.max_output = 1000;
+	assert_int_equal(ff_sandbox_run(&spec, &r, &err), -1);
+	assert_int_equal(err.code, FF_E_CONTAINER_START_FAILED);
+	assert_non_null(strstr(err.text, "/nonexistent"));
+	spec.bwrap = "/nonexistent/bwrap";
+	assert_int_equal(ff_sandbox_run(&spec, &r, &err), -1);
+	assert_int_equal(err.code, FF_E_CONTAINER_START_FAILED);
+	assert_string_equal(err.text, "/nonexistent/bwrap: No such file or directory");
+}
+
+static void writable_places_have_a_size(void **state)
+{
+	assert_says(state, "head -c 9000000 /dev/zero >/tmp/x 2>/dev/null; stat -c %s /tmp/x", "8388608\n");
+	assert_says(state, "head -c 9000000 /dev/zero >/dev/shm/x 2>/dev/null; stat -c %s /dev/shm/x", "8388608\n");
+	assert_says(state, "head -c 9000000 /dev/zero >~/x 2>/dev/null; stat -c %s ~/x", "8388608\n");
+	assert_says(state, "for d in / /usr /etc /dev /run /home; do touch $d/x 2>/dev/null && echo $d; done", "");
+}
+
+static void output_is_bounded(void **state)
+{
+	FF_AUTO(ff_sandbox_result_fini) struct ff_sandbox_result r = { 0 };
+
+	assert_int_equal(job_bash(*state, "echo first; yes | head -c 3000000; echo last", 0, &r, NULL), 0);
+	assert_int_equal(r.status, 0);
+	assert_true(ff_starts(r.head.data, "first\ny\n"));
+	assert_true(ff_ends(r.tail.data, "y\nlast\n"));
+	assert_true(r.head.len + r.tail.len <= 65536 + 2);
+	assert_int_equal(r.dropped + (int64_t)(r.head.len + r.tail.len), 3000000 + 6 + 5);
+}
+
+static int children_left(void)
+{
+	return waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD ? 0 : 1;
+}
+
+static bool marker_alive(const char *marker)
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid == 0) {
+		execl("/bin/sh", "sh", "-c", "n=$1; for d in /proc/[0-9]*; do tr '\\0' ' ' 2>/dev/null <$d/cmdline | grep -q \"^sleep $n\" && exit 0; done; exit 1",
+		      "sh", marker, (char *)NULL);
+		_exit(2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+	return WEXITSTATUS(status) == 0;
+}
+
+static void deadline_kills_all(void **state)
+{
+	FF_AUTO(ff_sandbox_result_fini) struct ff_sandbox_result r = { 0 };
+	int64_t before = ff_clock_mono();
+
+	assert_int_equal(job_bash(*state,
+		"echo begun; (setsid sleep 98761 & ) ; trap '' TERM HUP INT; while :; do :; done", 1000, &r, NULL), 0);
+	assert_true(r.timed_out);
+	assert_string_equal(r.head.data, "begun\n");
+	assert_true(ff_clock_mono() - before < 10000);
+	assert_int_equal(children_left(), 0);
+	assert_false(marker_alive("98761"));
+}
+
+static void deadline_holds_against_a_talker(void **state)
+{
+	FF_AUTO(ff_sandbox_result_fini) struct ff_sandbox_result r = { 0 };
+
+	assert_int_equal(job_bash(*state, "yes", 500, &r, NULL), 0);
+	assert_true(r.timed_out);
+	assert_true(r.dropped > 0);
+}
+
+static void background_ends_with_the_call(void **state)
+{
+	FF_AUTO(ff_sandbox_result_fini) struct ff_sandbox_result r = { 0 };
+	int64_t before = ff_clock_mono();
+
+	/* Double-forked, in a session of its own, holding our pipe. */
+	assert_int_equal(job_bash(*state, "(setsid sh -c 'sleep 98762' &) ; sleep 98763 & echo done", 15000, &r, NULL), 0);
+	assert_false(r.timed_out);
+	assert_int_equal(r.status, 0);
+	assert_string_equal(r.head.data, "done\n");
+	assert_true(ff_clock_mono() - before < 10000);
+	assert_int_equal(children_left(), 0);
+	assert_false(marker_alive("98762"));
+	assert_false(marker_alive("98763"));
+}
+
+static bool wait_gone(const char *marker)
+{
+	int64_t until = ff_clock_mono() + 10000;
+
+	while (marker_alive(marker))
+		if (ff_clock_mono() > until)
+			return false;
+	return true;
+}
+
+/* A killed worker takes its job along. */
+static void job_dies_with_its_worker(void **state)
+{
+	struct job_folder *f = *state;
+	FF_AUTO(ff_free) char *sign = ff_path_join(f->ws, "sign");
+	int64_t until = ff_clock_mono() + 10000;
+	pid_t worker = fork();
+	struct stat st;
+
+	if (worker == 0) {
+		struct ff_sandbox_result r;
+
+		_exit(job_bash(f, "(setsid sleep 98764 &); touch sign; sleep 98764", 60000, &r, NULL) ? 1 : 0);
+	}
+	while (stat(sign, &st) && ff_clock_mono() < until)
+		;
+	assert_int_equal(stat(sign, &st), 0);
+	assert_int_equal(kill(worker, SIGKILL), 0);
+	assert_int_equal(waitpid(worker, NULL, 0), worker);
+	assert_true(wait_gone("98764"));
+}
+
+static void root_is_given_up(void **state)
+{
+	struct job_folder *f = *state;
+	FF_AUTO(ff_sandbox_result_fini) struct ff_sandbox_result r = { 0 };
+	FF_AUTO(ff_free) char *name = ff_path_join(f->ws, "made");
+	struct ff_err err = { 0 };
+	struct stat st;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(job_bash(f, "touch made; grep -E '^Groups:' /proc/self/status | tr -d '\\t '", 0, &r, &err), 0);
+	assert_int_equal(stat(name, &st), 0);
+	assert_int_equal(st.st_uid, f->spec.uid);
+	assert_int_equal(st.st_gid, f->spec.gid);
+	assert_string_equal(r.head.data, "Groups:\n");
+	f->spec.uid = 0;
+	assert_int_equal(job_bash(f, "true", 0, &r, &err), -1);
+	assert_int_equal(err.code, FF_E_CONTAINER_START_FAILED);
+}
+
+static void closed_folder_is_named(void **state)
+{
+	struct job_folder *f = *state;
+	struct ff_sandbox_result r;
+	struct ff_err err = { 0 };
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(f->top, 0700), 0);
+	assert_int_equal(job_bash(f, "true", 0, &r, &err), -1);
+	assert_non_null(strstr(err.text, "chmod o+x"));
+	assert_non_null(strstr(err.text, f->top));
+}
+
+static void processes_are_bounded(void **state)
+{
+	struct job_folder *f = *state;
+
+	f->spec.max_processes = 4000;
+	assert_says(state, "ulimit -u; ulimit -Hu; ulimit -c", "4000\n4000\n0\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(vector_is_as_agreed),
+		cmocka_unit_test_setup_teardown(walls_stand, make, unmake),
+		cmocka_unit_test_setup_teardown(probe_says_what_is_missing, make, unmake),
+		cmocka_unit_test_setup_teardown(nothing_comes_in, make, unmake),
+		cmocka_unit_test_setup_teardown(stdin_is_fed, make, unmake),
+		cmocka_unit_test_setup_teardown(status_is_the_programs, make, unmake),
+		cmocka_unit_test_setup_teardown(missing_program_is_no_result, make, unmake),
+		cmocka_unit_test_setup_teardown(writable_places_have_a_size, make, unmake),
+		cmocka_unit_test_setup_teardown(output_is_bounded, make, unmake),
+		cmocka_unit_test_setup_teardown(deadline_kills_all, make, unmake),
+		cmocka_unit_test_setup_teardown(deadline_holds_against_a_talker, make, unmake),
+		cmocka_unit_test_setup_teardown(background_ends_with_the_call, make, unmake),
+		cmocka_unit_test_setup_teardown(job_dies_with_its_worker, make, unmake),
+		cmocka_unit_test_setup_teardown(root_is_given_up, make, unmake),
+		cmocka_unit_test_setup_teardown(closed_folder_is_named, make, unmake),
+		cmocka_unit_test_setup_teardown(processes_are_bounded, make, unmake),
+	};
+
+	return cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);
+}
