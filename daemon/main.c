@@ -48,6 +48,7 @@ static const struct {
 	const char *name;
 	int (*main)(const struct ff_role_args *args);
 } roles[] = {
+	{ "reader", ff_reader_main },
 	{ NULL, NULL },
 };
 
