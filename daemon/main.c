@@ -49,6 +49,7 @@ static const struct {
 	int (*main)(const struct ff_role_args *args);
 } roles[] = {
 	{ "reader", ff_reader_main },
+	{ "gateway", ff_gateway_main },
 	{ NULL, NULL },
 };
 

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FF_GATEWAY_KEY_H
+#define FF_GATEWAY_KEY_H
+
+/*
+ * The API key: read from a file that nobody else may read, held here, and
+ * given out as the one header that carries it.  It has no way into a message,
+ * a log line or an error.
+ */
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct ff_conf;
+struct ff_key;
+
+/* From gateway.key-file, else the service credential. err says what to do and never what the file holds. */
+int ff_key_read(const struct ff_conf *conf, struct ff_key **ret_key, struct ff_err *err);
+/* Wipes it. */
+void ff_key_free(struct ff_key **key);
+/* "x-api-key: ..." for the request; borrowed. */
+const char *ff_key_header(const struct ff_key *key);
+/* Overwrites the key with stars wherever it stands in p: a service may quote what it refuses. */
+void ff_key_mask(const struct ff_key *key, char *p, size_t n);
+
+#endif
