@@ -54,7 +54,7 @@ HOME=$T/home TMPDIR=$T/tmp TZ=UTC LC_ALL=C.UTF-8 TERM=dumb
 GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=$T/gitconfig GIT_TERMINAL_PROMPT=0 GIT_EDITOR=false
 FLOWFORGE_LIBEXECDIR=$T/libexec
 PATH=$T/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export HOME TMPDIR TZ LC_ALL TERM PATH FLOWFORGE_LIBEXECDIR
+export T HOME TMPDIR TZ LC_ALL TERM PATH FLOWFORGE_LIBEXECDIR
 export GIT_CONFIG_NOSYSTEM GIT_CONFIG_GLOBAL GIT_TERMINAL_PROMPT GIT_EDITOR
 
 # The programs of the build, wherever in it they are: bin/ is found by PATH;
@@ -393,21 +393,44 @@ stop_model() {
 
 # ------------------------------------------------------------------- jobs
 
+# A value in JSON on stdin: json state, json steps.0.kind; a folder of values
+# is printed as its size, what is not there as nothing.
+json() { # PATH
+	perl -MJSON::PP -e 'my $v = JSON::PP->new->allow_nonref->decode(join "", <STDIN>);
+		for my $k (split /\./, shift) { $v = ref $v eq "ARRAY" ? $v->[$k] : ref $v eq "HASH" ? $v->{$k} : undef }
+		$v = ref $v eq "ARRAY" ? @$v : ref $v eq "HASH" ? keys %$v : $v; binmode STDOUT, ":utf8"; print "$v\n" if defined $v' "$1"
+}
+
 job_state() { # N
 	ff show "$1" --json | json state
 }
 
-# The first value of a key in JSON on stdin; strings without escapes, numbers, words.
-json() { # KEY
-	tr -d '\n' | grep -oE "\"$1\"[[:space:]]*:[[:space:]]*(\"[^\"]*\"|[-0-9a-z.]+)" | head -n 1 |
-		sed 's/^"[^"]*"[[:space:]]*:[[:space:]]*//; s/^"//; s/"$//'
-}
-
-# Waits for that state; a job that ends in another one ends the wait at once.
+# Waits until the job is in that state; one that ends in another state ends
+# the wait at once.
 wait_job() { # N STATE [DEADLINE]
 	wait_until "job_state $1 | grep -qE '^($2|completed|failed|cancelled|conflicted|superseded|expired)\$'" \
-		"${3:-60}" || { ff show "$1" || :; return 1; }
-	is "$(job_state "$1")" "$2" || { ff show "$1" || :; return 1; }
+		"${3:-60}" && is "$(job_state "$1")" "$2" || { ff show "$1" || :; return 1; }
+}
+
+# How many jobs there are.
+job_count() {
+	ff list --json | json items
+}
+
+# A scenario for start_model, $T/scenario.json: the model runs these shell
+# commands, one a turn, and says "Done."; `wait:NAME` before a command holds that
+# answer back (NAME.reached is made) until the file NAME is in $T.  By the
+# length of the conversation, so that several jobs can play it at once.
+write_scenario() { # COMMAND...
+	perl -MJSON::PP -e 'my ($n, @rules, %wait) = (0);
+		for (@ARGV) {
+			if (/^wait:(.*)/) { %wait = (wait_file => "$ENV{T}/$1"); next }
+			unshift @rules, { match => { min_messages => 2 * $n++ + 1 },
+				sequence => [{ %wait, tool_use => { name => "bash", input => { command => $_ } } }] };
+			%wait = ();
+		}
+		unshift @rules, { match => { min_messages => 2 * $n + 1 }, sequence => [{ %wait, text => "Done." }] };
+		print encode_json({ rules => \@rules })' -- "$@" >"$T/scenario.json"
 }
 
 # The number in "job N queued" of a push's answer.

@@ -132,7 +132,10 @@ test_expect 'a repository has the same commits every time' '
 
 test_expect 'values are found in JSON' '
 	is "$(echo "{ \"id\": 12, \"state\" : \"queued\"}" | json state)" queued
-	is "$(echo "{\"job\":12}" | json job)" 12
+	is "$(echo "{\"job\":12,\"a\":[{\"b\":\"x\"},2]}" | json job)" 12
+	is "$(echo "{\"a\":[{\"b\":\"x\"},2]}" | json a.0.b)" x
+	is "$(echo "{\"a\":[{\"b\":\"x\"},2]}" | json a)" 2
+	is "$(echo "{\"a\":[]}" | json a.7.b)" ""
 	is "$(pushed_job "remote: success: job 31 queued (task)")" 31
 '
 
@@ -155,6 +158,11 @@ test_expect 'the model server plays a scenario, and a configuration finds it' '
 	like "$(perl -MHTTP::Tiny -e "print HTTP::Tiny->new->get(shift)->{status}" "$url/")" "^200$"
 	stop_model
 	must_fail process_alive model
+	write_scenario "echo one" "wait:go" "echo \"two\""
+	is "$(json rules.1.sequence.0.tool_use.input.command <scenario.json)" "echo \"two\""
+	is "$(json rules.1.sequence.0.wait_file <scenario.json)" "$T/go"
+	start_model scenario.json
+	stop_model
 '
 
 case $(getent passwd "$(id -u)") in
