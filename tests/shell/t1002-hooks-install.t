@@ -1,0 +1,317 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The installer: every hook that was there goes on working, nothing is done
+# twice, and uninstall gives back every byte.
+# shellcheck disable=SC2154,SC2016
+. "$top_srcdir/tests/lib/test-lib.sh"
+
+write_config
+# Names, kinds, rights, link targets and contents of a tree; the objects do not matter here.
+snapshot() { # FOLDER
+	(cd "$1" && find . -path ./objects -prune -o -printf '%p %y %m %l\n' | LC_ALL=C sort
+	find . -path ./objects -prune -o -type f -exec sha256sum {} + | LC_ALL=C sort -k 2)
+}
+fresh() { # NAME: a repository with its work tree, and a snapshot of it
+	make_repo "$1"
+	rm -f "$1.git/hooks/"*
+}
+script() { # PATH TEXT
+	mkdir -p "${1%/*}" && printf '#!/bin/sh\n%s\n' "$2" >"$1" && chmod 755 "$1"
+}
+# A trigger would need the daemon; the spool shows as well that our hook ran.
+spooled() { find "$T/state/spool" -type f 2>/dev/null | wc -l; }
+reaches_us() { # NAME
+	rm -f "$T/state/spool/"* "$T/state/spool/".*.tmp
+	git -C "$1" push -q origin "main:claude/x$(date +%s%N)" 2>push.out || { cat push.out; return 1; }
+	is "$(spooled)" 1
+}
+
+test_expect 'a repository without hooks gets both, and a push arrives' '
+	fresh plain
+	snapshot plain.git >before
+	ff hooks install plain.git >out
+	like "$(cat out)" "write hooks/post-receive"
+	is "$(git -C plain.git config receive.advertisePushOptions)" true
+	is "$(git -C plain.git config receive.hideRefs)" refs/flowforge
+	head -n 1 plain.git/hooks/post-receive | grep -q "^#!.*/flowforge-hook post-receive$"
+	reaches_us plain
+	status_is 0 ff hooks status plain.git
+	git -C plain push -q -o claude.skip origin main
+	must_fail git -C plain push origin main:claude-results/x-1
+'
+
+test_expect 'a second run changes nothing, and says so' '
+	snapshot plain.git >first
+	ff hooks install plain.git >out
+	like "$(cat out)" "nothing to do"
+	snapshot plain.git | cmp first -
+'
+
+test_expect 'uninstall gives back every byte' '
+	fresh other
+	snapshot other.git >before
+	ff hooks install other.git
+	ff hooks uninstall other.git
+	snapshot other.git | diff before -
+	ff hooks uninstall other.git
+	snapshot other.git | diff before -
+	status_is 1 ff hooks status other.git
+'
+
+test_expect 'a dry run only speaks' '
+	fresh dry
+	script dry.git/hooks/post-receive true
+	snapshot dry.git >before
+	ff hooks install --dry-run dry.git >out
+	like "$(cat out)" "would move hooks/post-receive"
+	snapshot dry.git | diff before -
+	ff hooks install dry.git
+	snapshot dry.git >before
+	ff hooks uninstall --dry-run dry.git >out
+	like "$(cat out)" "would move hooks/post-receive.d/50-previous back"
+	snapshot dry.git | diff before -
+'
+
+test_expect 'a hook of others is run with the same input, arguments and environment' '
+	fresh chain
+	script chain.git/hooks/post-receive "cat >\$GIT_DIR/seen; echo from the old hook"
+	script chain.git/hooks/pre-receive "cat >\$GIT_DIR/seen-before; test \"\$GIT_PUSH_OPTION_0\" != no"
+	snapshot chain.git >before
+	ff hooks install chain.git
+	reaches_us chain
+	like "$(cat push.out)" "remote: from the old hook"
+	cmp chain.git/seen chain.git/seen-before
+	like "$(cat chain.git/seen)" "^0{40} [0-9a-f]{40} refs/heads/claude/"
+	must_fail git -C chain push -q -o no origin main:again
+	ff hooks uninstall chain.git
+	rm chain.git/seen chain.git/seen-before
+	git -C chain.git for-each-ref --format="delete %(refname)" refs/heads/claude | git -C chain.git update-ref --stdin
+	find chain.git -empty -type d -name claude -delete
+	snapshot chain.git | diff before -
+'
+
+test_expect 'the status of hooks is passed on' '
+	fresh status
+	script status.git/hooks/post-receive "exit 0"
+	script status.git/hooks/pre-receive "cat >/dev/null; exit 0"
+	ff hooks install status.git
+	cd status.git
+	d=hooks/pre-receive.d
+	script $d/10-first "cat >/dev/null; echo 10 >>ran; exit 7"
+	script $d/95-last "echo 95 >>ran; exit 3"
+	status_is 7 hooks/pre-receive </dev/null
+	is "$(cat ran)" 10
+	rm ran
+	for n in 10-first 95-last; do cp $d/$n hooks/post-receive.d/; done
+	status_is 7 hooks/post-receive </dev/null
+	is "$(cat ran)" "10
+95"
+	script $d/10-first "kill -9 \$\$"
+	status_is 137 hooks/pre-receive </dev/null
+'
+
+test_expect 'leftovers are not run, a hook without #! is, a deaf one harms nobody' '
+	cd status.git
+	rm -f ran hooks/post-receive.d/10-first hooks/post-receive.d/95-last
+	for n in 10-a~ 20-b.bak .30-c 40-d.sample; do script hooks/post-receive.d/$n "echo $n >>ran"; done
+	script hooks/post-receive.d/45-plain "echo no >>ran" && chmod 644 hooks/post-receive.d/45-plain
+	printf "echo shell \$1 >>ran\n" >hooks/post-receive.d/60-sh && chmod 755 hooks/post-receive.d/60-sh
+	script hooks/post-receive.d/10-deaf "exec <&-; exit 0"
+	script hooks/post-receive.d/70-count "wc -l >>ran"
+	seq 1 200000 | hooks/post-receive arg
+	is "$(cat ran)" "shell arg
+200000"
+'
+
+test_expect 'uninstall keeps what came after it, and says what to do' '
+	status_is 1 ff hooks uninstall status.git 2>out
+	like "$(cat out)" "stays, because hooks/p[a-z-]*receive.d/.* came after it"
+	[ -x status.git/hooks/post-receive ]
+'
+
+test_expect 'links stay links, and lead where they led' '
+	fresh links
+	script shared/hook "cat >/dev/null; echo linked"
+	ln -s ../../shared/hook links.git/hooks/post-receive
+	ln -s "$T/shared/hook" links.git/hooks/pre-receive
+	snapshot links.git >before
+	ff hooks install links.git
+	is "$(readlink links.git/hooks/post-receive.d/50-previous)" ../../../shared/hook
+	reaches_us links
+	like "$(cat push.out)" "remote: linked"
+	git -C links.git for-each-ref --format="delete %(refname)" refs/heads/claude | git -C links.git update-ref --stdin
+	find links.git -empty -type d -name claude -delete
+	ff hooks uninstall links.git
+	snapshot links.git | diff before -
+'
+
+test_expect 'a server with a folder of its own gets an entry there' '
+	fresh forge
+	script forge.git/hooks/post-receive "data=\$(cat)
+hookname=\$(basename \$0)
+for hook in hooks/\${hookname}.d/*; do echo \"\$data\" | \$hook; done"
+	cp forge.git/hooks/post-receive forge.git/hooks/pre-receive
+	mkdir forge.git/hooks/post-receive.d
+	snapshot forge.git >before
+	ff hooks install forge.git
+	[ -x forge.git/hooks/post-receive.d/90-flowforge ]
+	like "$(cat forge.git/hooks/post-receive)" hookname
+	status_is 0 ff hooks status forge.git
+	ff hooks uninstall forge.git
+	snapshot forge.git | diff before -
+	ff hooks install forge.git
+	reaches_us forge
+'
+
+test_expect 'files in a folder that nobody ran are not run by us' '
+	fresh asleep
+	script asleep.git/hooks/post-receive "cat >/dev/null"
+	script asleep.git/hooks/post-receive.d/bomb "touch $T/exploded"
+	ff hooks install asleep.git
+	reaches_us asleep
+	[ ! -e exploded ]
+	ff hooks uninstall asleep.git
+	script asleep.git/hooks/post-receive.flowforge.d/bomb "touch $T/exploded"
+	status_is 1 ff hooks install asleep.git 2>out
+	like "$(cat out)" "move them away"
+	reaches_us asleep || [ ! -e exploded ]
+'
+
+test_expect 'an interrupted installation is finished by the next' '
+	fresh half
+	script half.git/hooks/post-receive "cat >/dev/null; echo old"
+	snapshot half.git >before
+	mkdir half.git/hooks/post-receive.d
+	ln half.git/hooks/post-receive half.git/hooks/post-receive.d/50-previous
+	ff hooks install half.git
+	reaches_us half
+	like "$(cat push.out)" "remote: old"
+	is "$(grep -c folder half.git/hooks/post-receive)" 1
+	is "$(sed -n "s/^folder //p" half.git/hooks/post-receive)" post-receive.d
+'
+
+test_expect 'configuration that others changed since is kept' '
+	fresh edited
+	git -C edited.git config receive.hideRefs refs/secret
+	git -C edited.git config receive.advertisePushOptions false
+	ff hooks install edited.git
+	git -C edited.git config core.abbrev 9
+	ff hooks uninstall edited.git
+	is "$(git -C edited.git config core.abbrev)" 9
+	is "$(git -C edited.git config --get-all receive.hideRefs)" refs/secret
+	is "$(git -C edited.git config receive.advertisePushOptions)" false
+	[ ! -e edited.git/flowforge ]
+'
+
+test_expect 'core.hooksPath is respected, and a shared folder needs a word' '
+	fresh path
+	git -C path.git config core.hooksPath own-hooks
+	ff hooks install path.git
+	[ -x path.git/own-hooks/post-receive ] && [ ! -e path.git/hooks/post-receive ]
+	ff hooks uninstall path.git
+	[ ! -e path.git/own-hooks ]
+	mkdir common
+	git -C path.git config core.hooksPath "$T/common"
+	status_is 4 ff hooks install path.git 2>out
+	like "$(cat out)" "add --shared"
+	is "$(ls common)" ""
+	ff hooks install --shared path.git
+	[ -x common/post-receive ]
+'
+
+test_expect 'what cannot be served is refused with the reason' '
+	status_is 3 ff hooks install nowhere.git 2>out
+	like "$(cat out)" "nowhere.git: No such file"
+	mkdir -p empty
+	must_fail ff hooks install empty
+	must_fail ff hooks install plain 2>out
+	like "$(cat out)" "work tree"
+	must_fail ff hooks install plain.git/objects 2>out
+	like "$(cat out)" "inside the repository"
+	git init -q --bare --object-format=sha256 sha256.git
+	snapshot sha256.git >before
+	must_fail ff hooks install sha256.git 2>out
+	like "$(cat out)" "sha256"
+	snapshot sha256.git | diff before -
+	status_is 2 ff hooks
+	status_is 2 ff hooks install
+	status_is 2 ff hooks install --nonsense x
+	ln -s "$T/gl/hooks/common/post-receive" other.git/hooks/post-receive
+	must_fail ff hooks install other.git 2>out
+	like "$(cat out)" "use .flowforge hooks install --gitolite"
+'
+
+test_expect 'variables of a hook around us do not lead astray' '
+	fresh victim
+	fresh real
+	GIT_DIR=$T/victim.git GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=core.bare GIT_CONFIG_VALUE_0=false ff hooks install real.git
+	[ -x real.git/hooks/post-receive ] && [ ! -e victim.git/hooks/post-receive ]
+'
+
+test_expect 'status finds stale paths and missing settings' '
+	fresh stale
+	ff hooks install stale.git
+	sed -i "1s|#!.*/flowforge-hook|#!/gone/flowforge-hook|" stale.git/hooks/post-receive
+	git -C stale.git config --unset receive.hideRefs
+	chmod -x stale.git/hooks/pre-receive
+	status_is 1 ff hooks status stale.git >out 2>&1
+	like "$(cat out)" "partly installed"
+	like "$(cat out)" "hooks/post-receive does not run"
+	like "$(cat out)" "chmod"
+	like "$(cat out)" "hideRefs"
+	ff hooks install stale.git
+	status_is 0 ff hooks status stale.git
+	status_is 1 ff hooks status --json stale.git sha256.git >out || :
+	is "$(json state <out)" installed
+'
+
+test_expect 'an odd path of the program goes through the shell' '
+	mkdir "a b'\''c"
+	cp "$top_builddir/flowforge-hook" "a b'\''c/"
+	fresh odd
+	FLOWFORGE_LIBEXECDIR="$T/a b'\''c" ff hooks install odd.git
+	is "$(head -n 1 odd.git/hooks/post-receive)" "#!/bin/sh"
+	reaches_us odd
+	FLOWFORGE_LIBEXECDIR="$T/a b'\''c" ff hooks status odd.git
+	script odd.git/hooks/update "exit 0"
+'
+
+test_expect 'gitolite: files for repo-specific hooks, and back' '
+	mkdir -p local
+	ff hooks install --gitolite local >out
+	[ -x local/hooks/repo-specific/flowforge-post-receive ]
+	like "$(cat out)" "option hook.post-receive = flowforge-post-receive"
+	is "$(git config --global receive.advertisePushOptions)" true
+	ff hooks uninstall --gitolite local
+	is "$(ls local/hooks/repo-specific)" ""
+	git config --global --unset receive.advertisePushOptions
+	git config --global --unset receive.hideRefs
+'
+
+test_expect 'forges get instructions' '
+	for f in gitlab gitea forgejo; do
+		ff hooks install --$f >out
+		like "$(cat out)" "flowforge-hook post-receive"
+		like "$(cat out)" "advertisePushOptions"
+	done
+'
+
+if [ "$(id -u)" = 0 ]; then
+	test_expect 'root works as the owner, and others are refused' '
+		fresh owned
+		chown -R nobody owned.git
+		chmod 755 "$T"
+		ff hooks install owned.git
+		is "$(find owned.git ! -user nobody | wc -l)" 0
+		ff hooks uninstall owned.git
+		is "$(find owned.git ! -user nobody | wc -l)" 0
+		cp "$top_builddir/flowforge" "$top_builddir/flowforge-hook" "$T/home/"
+		chmod 755 "$T/home"
+		chmod 644 "$T/flowforge.conf"
+		status_is 4 setpriv --reuid=65534 --clear-groups "$T/home/flowforge" --config "$T/flowforge.conf" hooks install plain.git 2>out
+		like "$(cat out)" "belongs to root"
+	'
+else
+	test_skip 'root works as the owner, and others are refused' 'needs root'
+fi
+test_done
