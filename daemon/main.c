@@ -11,8 +11,8 @@
  *~ This file is where every process of the daemon begins: it reads the command
  *~ line and the configuration, and becomes one of the roles below.  The first
  *~ process is core; it starts the others, which are this program again with
- *~ --role and their parent on descriptor 3.  Stop 2 is hooks/hook.c, where a
- *~ push comes in.
+ *~ --role and their parent on descriptor 3.  Stop 2 is hooks/flowforge-hook.c,
+ *~ where a push comes in.
  */
 #include <fcntl.h>
 #include <getopt.h>

@@ -303,6 +303,17 @@ static void load_setting(struct load *l, const char *setting)
 	entry(l, &e, "-c");
 }
 
+/* All of it must fit into one file, which is how roles get it. */
+static void check_size(struct load *l)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf text;
+
+	ff_buf_init(&text, FF_CONF_TEXT_MAX);
+	ff_conf_write(l->conf, &text);
+	if (text.overflow)
+		ff_conf_error(&l->errors, FF_E_TOO_LARGE, "all files", "more than %d bytes in all", FF_CONF_TEXT_MAX);
+}
+
 int ff_conf_load(const struct ff_conf_source *from, struct ff_conf **ret_conf,
 		 struct ff_buf *report, struct ff_err *err)
 {
@@ -316,6 +327,7 @@ int ff_conf_load(const struct ff_conf_source *from, struct ff_conf **ret_conf,
 	for (const char *const *s = from->settings; s && *s; s++)
 		load_setting(&l, *s);
 	ff_conf_check_all(c, &l.errors);
+	check_size(&l);
 	if (l.errors.count)
 		return -1;
 	for (size_t i = 0; i < c->env_count; i++)

@@ -46,6 +46,13 @@ struct ff_conf_source {
 int ff_conf_load(const struct ff_conf_source *from, struct ff_conf **ret_conf,
 		 struct ff_buf *report, struct ff_err *err);
 void ff_conf_free(struct ff_conf **conf);
+/*
+ * For a running daemon: as ff_conf_load, but keys that only a restart can
+ * change keep the value they have in old; those that would have changed are
+ * added to held (or NULL), separated by blanks, for the log.
+ */
+int ff_conf_reload(const struct ff_conf *old, const struct ff_conf_source *from, struct ff_conf **ret_conf,
+		   struct ff_buf *held, struct ff_buf *report, struct ff_err *err);
 
 /* Getters; the key must have that type. Everything returned is borrowed from conf. */
 int64_t ff_conf_int(const struct ff_conf *c, enum ff_conf_key key);  /* INT, SIZE bytes, TIME ms */
@@ -63,6 +70,9 @@ struct ff_option_limits ff_conf_option_limits(const struct ff_conf *c);
 
 /* One line a key, "key = value  # origin"; secrets are never values of keys. For --print-config. */
 void ff_conf_print(const struct ff_conf *c, struct ff_buf *out);
+/* Everything as one file that loads to the same, whatever its sources were; fits FF_CONF_TEXT_MAX. */
+void ff_conf_write(const struct ff_conf *c, struct ff_buf *out);
+#define FF_CONF_TEXT_MAX (1024 * 1024)
 /*
  * What the hook needs, as the flat "key value" lines of hook.conf (protocol.md);
  * the hook links the C library alone and cannot read git-config syntax.

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "conf/conf.h"
 
 static int read_regular(const char *path, struct ff_buf *text, struct ff_err *err)
 {
@@ -39,7 +40,7 @@ static bool read_one(const char *path, bool needed, const struct ff_conf_files *
 	struct ff_err err = { 0 };
 	int rc;
 
-	ff_buf_init(&text, FF_CONF_FILE_MAX);
+	ff_buf_init(&text, FF_CONF_TEXT_MAX);
 	rc = read_regular(path, &text, &err);
 	if (rc < 0 && err.code == FF_E_NOT_FOUND && !needed)
 		return false;

@@ -13,7 +13,6 @@
 
 #include "base/err.h"
 
-#define FF_CONF_FILE_MAX (1024 * 1024)
 #define FF_CONF_FILES_MAX 256
 
 struct ff_conf_files {

@@ -386,6 +386,71 @@ static void hook_conf_is_flat(void **state)
 	assert_int_equal(ff_conf_option_limits(c).max_task_bytes, 32768);
 }
 
+static void written_text(const struct ff_conf *c, struct ff_buf *out)
+{
+	ff_buf_clear(out);
+	ff_conf_write(c, out);
+	assert_false(out->overflow);
+}
+
+static void what_is_written_loads_to_the_same(void **state)
+{
+	const char *const flags[] = { "agent.system= # a\\ \"b\"\n\tc;d ", "trigger.ignore-pusher=a;b", NULL };
+	FF_AUTO(ff_conf_free) struct ff_conf *c = load_with(
+		"[trigger]\nrefs = refs/heads/a/*\nrefs = refs/heads/b/*\n[server]\nworkers = 7\n"
+		"[sandbox]\nread-only = /opt\nread-only =\n"
+		"[branch \"z\\\\\\\"/*\"]\ntask = \"x\\ny\"\n[branch \"a/*\"]\ntarget = t\n"
+		"[environment \"e\"]\nvariable = A= b \nvariable = \"B=\\\"\\n\"\n[environment \"none\"]\n",
+		flags, NULL, NULL);
+	FF_AUTO(ff_conf_free) struct ff_conf *again = NULL;
+	FF_AUTO(ff_buf_fini) struct ff_buf first, second;
+
+	(void)state;
+	assert_non_null(c);
+	ff_buf_init(&first, FF_CONF_TEXT_MAX);
+	ff_buf_init(&second, FF_CONF_TEXT_MAX);
+	written_text(c, &first);
+	again = load(first.data);
+	written_text(again, &second);
+	assert_string_equal(first.data, second.data);
+	assert_string_equal(ff_conf_str(again, FF_CONF_AGENT_SYSTEM), " # a\\ \"b\"\n\tc;d ");
+	assert_int_equal(ff_conf_int(again, FF_CONF_SERVER_WORKERS), 7);
+	assert_string_equal(ff_conf_list(again, FF_CONF_TRIGGER_REFS)[1], "refs/heads/b/*");
+	assert_null(ff_conf_list(again, FF_CONF_TRIGGER_REFS)[2]);
+	assert_null(ff_conf_list(again, FF_CONF_SANDBOX_READ_ONLY)[0]);
+	assert_string_equal(ff_conf_branch(again, "refs/heads/z\\\"/1", "task"), "x\ny");
+	assert_string_equal(ff_conf_environment(again, "e")[1], "B=\"\n");
+	assert_null(ff_conf_environment(again, "none")[0]);
+}
+
+static void reload_keeps_what_needs_a_restart(void **state)
+{
+	FF_AUTO(ff_conf_free) struct ff_conf *old = load("[server]\nstate-dir = /a\nworkers = 1\n");
+	FF_AUTO(ff_free) char *path = put("new.conf", "[server]\nstate-dir = /b\nrun-dir = /r\nworkers = 2\n");
+	FF_AUTO(ff_free) char *loop = put("loop.conf", "[trigger]\nrefs = refs/heads/claude-results/*\n"
+					  "[publish]\nresult-prefix = done/\n");
+	struct ff_conf_source from = { .file = path };
+	FF_AUTO(ff_conf_free) struct ff_conf *c = NULL;
+	FF_AUTO(ff_buf_fini) struct ff_buf held;
+	struct ff_err err = { 0 };
+
+	(void)state;
+	ff_buf_init(&held, 1024);
+	assert_int_equal(ff_conf_reload(old, &from, &c, &held, NULL, &err), 0);
+	assert_string_equal(held.data, "server.state-dir server.run-dir");
+	assert_string_equal(ff_conf_str(c, FF_CONF_SERVER_STATE_DIR), "/a");
+	assert_string_equal(ff_conf_str(c, FF_CONF_SERVER_RUN_DIR), FF_DEFAULT_RUN_DIR);
+	assert_int_equal(ff_conf_int(c, FF_CONF_SERVER_WORKERS), 2);
+	ff_conf_free(&c);
+	/* Good after a restart; now it would start jobs by the results that still have the old name. */
+	from.file = loop;
+	assert_int_equal(ff_conf_reload(old, &from, &c, NULL, NULL, &err), -1);
+	assert_null(c);
+	assert_non_null(strstr(err.text, "restart to take this over"));
+	from.file = "/nowhere/at/all.conf";
+	assert_int_equal(ff_conf_reload(old, &from, &c, NULL, NULL, &err), -1);
+}
+
 /* ------------------------------------------------------ syntax, against git */
 
 struct listing {
@@ -531,6 +596,8 @@ int main(void)
 		T(files_must_be_regular_and_small),
 		T(print_shows_origins),
 		T(hook_conf_is_flat),
+		T(what_is_written_loads_to_the_same),
+		T(reload_keeps_what_needs_a_restart),
 		T(syntax_is_gits),
 		T(syntax_is_gits_in_random_files),
 		T(syntax_refuses_what_git_lets_pass),
