@@ -253,10 +253,10 @@ bool ff_ends(const char *s, const char *suffix)
 	return n >= m && !memcmp(s + n - m, suffix, m);
 }
 
-/* One part between slashes, git-check-ref-format(1) rules 1 and 6 to 10. */
+/* One part between slashes, git-check-ref-format(1) rules 1, 3 to 6 and 8 to 10. */
 static bool ref_part_valid(const char *p, size_t n)
 {
-	if (n == 0 || p[0] == '.' || p[n - 1] == '.')
+	if (n == 0 || p[0] == '.')
 		return false;
 	if (n >= 5 && !memcmp(p + n - 5, ".lock", 5))
 		return false;
@@ -276,7 +276,7 @@ bool ff_ref_valid(const char *name)
 	size_t total = strlen(name);
 	const char *p = name, *slash;
 
-	if (total > 1024 || !strchr(name, '/'))
+	if (total > 1024 || !strchr(name, '/') || name[total - 1] == '.') /* rule 7 is about the whole name */
 		return false;
 	while ((slash = strchr(p, '/'))) {
 		if (!ref_part_valid(p, (size_t)(slash - p)))
