@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/*~ From the words of the command line to a command and its exit status. */
+/* From the words of the command line to a command and its exit status. */
 #include "cli/cli.h"
 
 #include <poll.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/names.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "conf/conf.h"
 
+#define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 #define HELP_MAX (64 * 1024)
 #define REPORT_MAX (64 * 1024)
 
@@ -41,6 +43,21 @@ bool ff_cli_reader(const struct ff_cli *cli)
 	struct pollfd p = { .fd = fileno(cli->out_stream), .events = 0 };
 
 	return p.fd < 0 || poll(&p, 1, 0) <= 0 || !(p.revents & (POLLERR | POLLHUP));
+}
+
+char *ff_cli_program(const struct ff_cli *cli, const char *name)
+{
+	const char *path = ff_print_getenv(cli->environ, "PATH");
+
+	for (path = path && *path ? path : DEFAULT_PATH; *path;) {
+		size_t n = strcspn(path, ":");
+		FF_AUTO(ff_free) char *file = ff_asprintf("%.*s/%s", (int)n, path, name);
+
+		if (file[0] == '/' && access(file, X_OK) == 0)
+			return ff_steal(&file);
+		path += n + (path[n] == ':');
+	}
+	return NULL;
 }
 
 static int help(struct ff_cli *cli, const struct ff_cli_command *command)

@@ -43,6 +43,8 @@ int ff_cli_conf(struct ff_cli *cli, const struct ff_args *args, struct ff_err *e
 void ff_cli_say(const struct ff_cli *cli, const char *fmt, ...) FF_PRINTF(2, 3);
 /* False when whoever read our output went away. */
 bool ff_cli_reader(const struct ff_cli *cli);
+/* Absolute path of a program in PATH; NULL: not there. Freed by ff_free. */
+char *ff_cli_program(const struct ff_cli *cli, const char *name);
 void ff_cli_wait(int64_t ms);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*~
+/*
  * diff: the patch of a result.  A patch is hostile text: its exact bytes go
  * into files and local pipes (git apply), never to a terminal, and over ssh,
  * where the far end may be one, only when they are asked for.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*~ The commands that ask once and print what comes: submit, list, show, cancel, retry. */
+/* The commands that ask once and print what comes: submit, list, show, cancel, retry. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

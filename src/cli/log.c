@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*~
+/*
  * log: what a job wrote.  The daemon hands over the log file itself, so that
  * a long log costs it nothing.  Following reads on in the same file whenever
  * the job's stream says something: no line is lost or seen twice, even when

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*~
+/*
  * shell: what a key with command="flowforge shell" may do: git's pushes and
  * fetches, which git-shell(1) judges and serves, and a few words of ours.
  * Also the program behind git-shell-commands and gitolite's commands, which
@@ -10,7 +10,6 @@
  * see each other's repositories should not hand out these words.
  */
 #include <string.h>
-#include <unistd.h>
 
 #include "base/names.h"
 #include "base/proc.h"
@@ -21,27 +20,10 @@
 
 #define ENV_COMMAND "SSH_ORIGINAL_COMMAND"
 #define GIT_SHELL "git-shell"
-#define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
-
-/* Absolute path of git-shell; NULL: not there. Freed by ff_free. */
-static char *find_git_shell(char *const *env)
-{
-	const char *path = ff_print_getenv(env, "PATH");
-
-	for (path = path && *path ? path : DEFAULT_PATH; *path;) {
-		size_t n = strcspn(path, ":");
-		FF_AUTO(ff_free) char *file = ff_asprintf("%.*s/" GIT_SHELL, (int)n, path);
-
-		if (file[0] == '/' && access(file, X_OK) == 0)
-			return ff_steal(&file);
-		path += n + (path[n] == ':');
-	}
-	return NULL;
-}
 
 static int hand_to_git(const struct ff_cli *cli, const char *line, struct ff_err *err)
 {
-	FF_AUTO(ff_free) char *program = find_git_shell(cli->environ);
+	FF_AUTO(ff_free) char *program = ff_cli_program(cli, GIT_SHELL);
 	FF_AUTO(ff_free) char *command = ff_strdup(line);
 	char name[] = GIT_SHELL, option[] = "-c";
 	char *const argv[] = { name, option, command, NULL };

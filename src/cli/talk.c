@@ -66,6 +66,7 @@ int ff_talk(struct ff_chan *chan, const struct ff_talk_ask *ask, json_t **ret_da
 {
 	json_t *msg = json_pack("{s:i,s:s,s:o}", "id", REQUEST_ID, "command", ask->command,
 				"args", ask->args ? ask->args : json_object());
+	int timeout_ms = ask->timeout_ms ? ask->timeout_ms : FF_TALK_TIMEOUT_MS;
 	enum ff_msg_type type;
 	int fd, rc;
 
@@ -76,7 +77,7 @@ int ff_talk(struct ff_chan *chan, const struct ff_talk_ask *ask, json_t **ret_da
 		struct ff_err why = { 0 };
 
 		fd = -1;
-		rc = ff_chan_recv(chan, ask->tick ? FF_TALK_TICK_MS : FF_TALK_TIMEOUT_MS, &type, &msg, &fd, &why);
+		rc = ff_chan_recv(chan, ask->tick ? FF_TALK_TICK_MS : timeout_ms, &type, &msg, &fd, &why);
 		if (rc == 0)
 			rc = take(ask, type, msg, fd, ret_data, err);
 		else if (why.code == FF_E_TIMEOUT && ask->tick)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*~ watch: a job live, until it ends; its end is our exit status. */
+/* watch: a job live, until it ends; its end is our exit status. */
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/follow.h"

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doctor: what this host still lacks, a line a check, each with what to do.
+ * It changes nothing.  Checks of the host are made here, as the account that
+ * runs it; what only the daemon can know (its sandbox, the repositories it
+ * has seen) it is asked for.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/names.h"
+#include "base/num.h"
+#include "base/proc.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/talk.h"
+#include "cli/view.h"
+#include "conf/conf.h"
+#include "ipc/ipc.h"
+
+#define MIB (1024 * 1024)
+#define DISK_FAIL_MIB 100
+#define DISK_WARN_MIB 1024
+#define STATUS_MS 10000 /* a daemon that takes longer is ill */
+#define VERSION_MAX 256
+/* major * 1000 + minor: --disable-userns came with bubblewrap 0.8; nothing newer than git 2.30 is needed. */
+#define BWRAP_LEAST 8
+#define GIT_LEAST 2030
+
+enum verdict { OK, WARN, FAIL };
+
+struct doctor {
+	struct ff_cli *cli;
+	const struct ff_args *args;
+	json_t *lines;
+	bool failed;
+};
+
+static const char *const words[] = { [OK] = "ok", [WARN] = "warn", [FAIL] = "fail" };
+
+static void tell(struct doctor *d, enum verdict v, const char *check, const char *fmt, ...) FF_PRINTF(4, 5);
+static void tell(struct doctor *d, enum verdict v, const char *check, const char *fmt, ...)
+{
+	FF_AUTO(ff_free) char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = ff_vasprintf(fmt, ap);
+	va_end(ap);
+	d->failed |= v == FAIL;
+	(void)json_array_append_new(d->lines, json_pack("{s:s,s:s,s:o}", "check", check, "status", words[v], "text",
+							ff_json_from_bytes(text)));
+}
+
+/* --- files and folders */
+
+static void check_folder(struct doctor *d, const char *check, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		tell(d, FAIL, check, "%s: %s: start " FF_DAEMON " once, or make it for its account", path, strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		tell(d, FAIL, check, "%s is not a folder: move it away", path);
+	else if (st.st_mode & S_IWOTH)
+		tell(d, FAIL, check, "%s is writable for everybody: chmod o-w it", path);
+	else if (geteuid() && st.st_uid != geteuid())
+		tell(d, WARN, check, "%s belongs to another account (uid %u): run this as that one", path, (unsigned)st.st_uid);
+	else
+		tell(d, OK, check, "%s, mode %04o", path, (unsigned)(st.st_mode & 07777));
+}
+
+static void check_key(struct doctor *d)
+{
+	const char *path = ff_conf_str(d->cli->conf, FF_CONF_GATEWAY_KEY_FILE);
+	struct stat st;
+
+	if (!*path)
+		tell(d, OK, "key", "from the service credential anthropic-api-key; only the daemon can read it");
+	else if (stat(path, &st) < 0)
+		tell(d, FAIL, "key", "%s: %s: put the API key there, or correct gateway.key-file", path, strerror(errno));
+	else if (!S_ISREG(st.st_mode) || !st.st_size)
+		tell(d, FAIL, "key", "%s holds no key: write the API key into it", path);
+	else if (st.st_mode & (S_IRWXG | S_IRWXO))
+		tell(d, FAIL, "key", "%s can be read by others (mode %04o): chmod 600 it", path,
+		     (unsigned)(st.st_mode & 07777));
+	else
+		tell(d, OK, "key", "%s, mode %04o", path, (unsigned)(st.st_mode & 07777));
+}
+
+static void check_disk(struct doctor *d, const char *path)
+{
+	struct statvfs fs;
+	uint64_t mib;
+
+	if (statvfs(path, &fs) < 0)
+		return; /* the check of the folder has said it */
+	mib = (uint64_t)fs.f_bavail * fs.f_frsize / MIB;
+	if (mib < DISK_FAIL_MIB || (fs.f_files && !fs.f_favail))
+		tell(d, FAIL, "disk", "%s: %" PRIu64 " MiB and %ju files are left: make room, jobs cannot be recorded", path,
+		     mib, (uintmax_t)fs.f_favail);
+	else if (mib < DISK_WARN_MIB)
+		tell(d, WARN, "disk", "%s: %" PRIu64 " MiB are left: make room soon", path, mib);
+	else
+		tell(d, OK, "disk", "%s: %" PRIu64 " MiB are left", path, mib);
+}
+
+static void closedir_p(DIR **dir)
+{
+	if (*dir)
+		(void)closedir(*dir); /* it was only read */
+}
+
+static void check_spool(struct doctor *d, const char *path)
+{
+	FF_AUTO(closedir_p) DIR *dir = opendir(path);
+	const struct dirent *e;
+	int waiting = 0;
+
+	if (!dir) {
+		tell(d, errno == EACCES ? OK : WARN, "spool", "%s: %s%s", path, strerror(errno),
+		     errno == EACCES ? " (this account need not read it)" : ": start " FF_DAEMON " once");
+		return;
+	}
+	while ((e = readdir(dir)))
+		waiting += e->d_name[0] != '.';
+	if (waiting)
+		tell(d, WARN, "spool", "%s: %d pushes wait for the daemon; they start when it runs", path, waiting);
+	else
+		tell(d, OK, "spool", "%s: nothing waits", path);
+}
+
+/* --- other programs */
+
+/* First line of `PROGRAM --version`. Freed by ff_free; NULL with err. */
+static char *version_of(const char *program, struct ff_err *err)
+{
+	char name[] = "program", option[] = "--version", lang[] = "LC_ALL=C";
+	char *const argv[] = { name, option, NULL }, *const envp[] = { lang, NULL };
+	FF_AUTO(ff_buf_fini) struct ff_buf out;
+	FF_AUTO(ff_close) int from = -1, to = -1;
+	int fds[2], rc, status;
+	pid_t pid;
+
+	ff_buf_init(&out, VERSION_MAX);
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		ff_err_errno(err, "pipe");
+		return NULL;
+	}
+	from = fds[0];
+	to = fds[1];
+	if (ff_spawn(&(struct ff_spawn){ .path = program, .argv = argv, .envp = envp, .fd_in = -1, .fd_out = to,
+					 .fd_err = -1, .fd_3 = -1 }, &pid, err) < 0)
+		return NULL;
+	ff_close(&to);
+	rc = ff_fd_read_all(from, &out, err);
+	ff_close(&from);
+	status = ff_wait(pid);
+	if (rc < 0)
+		return NULL;
+	if (status) {
+		ff_err_set(err, FF_E_UNSUPPORTED, "%s --version failed", program);
+		return NULL;
+	}
+	return ff_memdup0(out.data, strcspn(out.data, "\n"));
+}
+
+/* Of "name 2.39.5 (x)": 2 * 1000 + 39; -1 when there is no such number. */
+static int64_t version_number(const char *text)
+{
+	const char *at = text + strcspn(text, "0123456789");
+	size_t n = strspn(at, "0123456789"), m = at[n] == '.' ? strspn(at + n + 1, "0123456789") : 0;
+	FF_AUTO(ff_free) char *major = ff_memdup0(at, n);
+	FF_AUTO(ff_free) char *minor = ff_memdup0(m ? at + n + 1 : "", m);
+	int64_t a, b;
+
+	if (ff_num_i64(major, 0, 1000, &a) < 0 || ff_num_i64(minor, 0, 999, &b) < 0)
+		return -1;
+	return a * 1000 + b;
+}
+
+static void check_program(struct doctor *d, const char *check, const char *program, int64_t least, const char *advice)
+{
+	FF_AUTO(ff_free) char *version = NULL;
+	struct ff_err err = { 0 };
+
+	if (!program || access(program, X_OK) < 0) {
+		tell(d, FAIL, check, "%s cannot be run: %s", program ? program : check, advice);
+		return;
+	}
+	version = version_of(program, &err);
+	if (!version)
+		tell(d, FAIL, check, "%s: %s", err.text, advice);
+	else if (version_number(version) < least)
+		tell(d, FAIL, check, "%s is %s, too old: %s", program, version, advice);
+	else
+		tell(d, OK, check, "%s: %s", program, version);
+}
+
+static void check_git(struct doctor *d)
+{
+	FF_AUTO(ff_free) char *git = ff_cli_program(d->cli, "git");
+
+	check_program(d, "git", git, GIT_LEAST, "install git 2.30 or later and put it into PATH");
+}
+
+/* --- what the daemon says */
+
+static void check_sandbox(struct doctor *d, const json_t *status)
+{
+	const json_t *sandbox = json_object_get(status, "sandbox");
+	const char *missing = ff_view_str(sandbox, "missing");
+
+	if (!json_is_object(sandbox) || json_is_false(json_object_get(sandbox, "known")))
+		tell(d, WARN, "sandbox", "the daemon has not tried it yet: ask again in a moment");
+	else if (*missing)
+		tell(d, FAIL, "sandbox", "jobs wait, this host cannot confine them: %s", missing);
+	else
+		tell(d, OK, "sandbox", "jobs can be confined");
+}
+
+/* A hook that flowforge(1) put there itself; other servers keep theirs elsewhere, so this only warns. */
+static void check_hook(struct doctor *d, const char *repo)
+{
+	static const char *const places[] = { "hooks/post-receive", "custom_hooks/post-receive",
+					      "hooks/post-receive.d", "custom_hooks/post-receive.d" };
+
+	for (size_t i = 0; i < FF_ARRAY_LEN(places); i++) {
+		FF_AUTO(ff_free) char *path = ff_path_join(repo, places[i]);
+
+		if (access(path, X_OK) == 0) {
+			tell(d, OK, "hooks", "%s", path);
+			return;
+		}
+	}
+	tell(d, WARN, "hooks", "%s has no post-receive hook of its own: unless the server keeps hooks elsewhere, run "
+	     FF_NAME " hooks install", repo);
+}
+
+static void check_hooks(struct doctor *d, const json_t *status)
+{
+	json_t *repo;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "repositories"), i, repo) {
+		FF_AUTO(ff_free) char *path = NULL;
+
+		if (ff_json_bytes(json_is_object(repo) && json_object_get(repo, "path") ?
+				  json_object_get(repo, "path") : repo, &path, NULL) == 0)
+			check_hook(d, path);
+	}
+}
+
+static void check_daemon(struct doctor *d)
+{
+	FF_AUTO(ff_json_drop) json_t *status = NULL;
+	const struct ff_talk_ask ask = { .command = "status", .timeout_ms = STATUS_MS };
+	struct ff_err err = { 0 };
+
+	if (ff_talk_once(d->cli, d->args, &ask, &status, &err) < 0) {
+		if (err.code == FF_E_UNREACHABLE)
+			tell(d, FAIL, "daemon", "nobody answers in %s: start " FF_DAEMON " and read its log if it does not stay",
+			     ff_conf_str(d->cli->conf, FF_CONF_SERVER_RUN_DIR));
+		else
+			tell(d, FAIL, "daemon", "%s", err.text);
+		return;
+	}
+	tell(d, OK, "daemon", "it answers");
+	check_sandbox(d, status);
+	check_hooks(d, status);
+}
+
+static void check_all(struct doctor *d)
+{
+	const struct ff_conf *conf = NULL;
+	FF_AUTO(ff_free) char *spool = NULL;
+	struct ff_err err = { 0 };
+
+	check_git(d);
+	if (ff_cli_conf(d->cli, d->args, &err) < 0) {
+		tell(d, FAIL, "configuration", "%s", err.text);
+		return;
+	}
+	conf = d->cli->conf;
+	tell(d, OK, "configuration", "%s", ff_conf_file(conf) ? ff_conf_file(conf) : "no file, built-in defaults");
+	check_folder(d, "state folder", ff_conf_str(conf, FF_CONF_SERVER_STATE_DIR));
+	check_folder(d, "run folder", ff_conf_str(conf, FF_CONF_SERVER_RUN_DIR));
+	check_disk(d, ff_conf_str(conf, FF_CONF_SERVER_STATE_DIR));
+	spool = ff_conf_state_path(conf, "spool");
+	check_spool(d, spool);
+	check_key(d);
+	check_program(d, "bubblewrap", ff_conf_str(conf, FF_CONF_SANDBOX_BWRAP), BWRAP_LEAST,
+		      "install bubblewrap 0.8 or later, or correct sandbox.bwrap");
+	check_daemon(d);
+}
+
+static void print_line(const struct ff_print *p, const json_t *line)
+{
+	FF_AUTO(ff_free) char *text = ff_view_name(line, "text");
+	const char *status = ff_view_str(line, "status");
+
+	ff_print_colour(p, !strcmp(status, words[OK]) ? FF_GREEN : !strcmp(status, words[WARN]) ? FF_YELLOW : FF_RED);
+	(void)fprintf(p->f, "%-4s", status);
+	ff_print_colour(p, FF_PLAIN);
+	(void)fprintf(p->f, "  %s: ", ff_view_str(line, "check"));
+	ff_print_shown(p, FF_PLAIN, text);
+	(void)fputc('\n', p->f);
+}
+
+int ff_cli_doctor(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
+{
+	FF_AUTO(ff_json_drop) json_t *lines = json_array();
+	struct doctor d = { .cli = cli, .args = args, .lines = lines };
+	json_t *line;
+	size_t i;
+
+	(void)err;
+	check_all(&d);
+	if (ff_args_value(args, FF_CLI_OPT_JSON))
+		ff_print_json(&cli->out, lines);
+	else
+		json_array_foreach(lines, i, line)
+			print_line(&cli->out, line);
+	return d.failed ? 1 : 0;
+}
