@@ -45,6 +45,16 @@ test_expect 'the pages name every option that flowforged has' '
 	done <options
 '
 
+test_expect 'flowforge(1) names every option of the command line' '
+	sed -n "s/^FF_CLI_OPT([A-Z_]*, *[^,]*, *\"\([a-z-]*\)\".*/\1/p" "$top_srcdir/src/cli/options.def" >options
+	"$top_builddir/flowforge" hooks --nothing 2>&1 | grep -oE -e "--[a-z-]+" | grep -v nothing | sed "s/^--//" >>options || :
+	[ "$(wc -l <options)" -gt 20 ]
+	grep -qx gitolite options
+	while read -r option; do
+		grep -qE "Fl -$option( |\$)" "$top_srcdir/doc/flowforge.1" || { echo "no $option"; exit 1; }
+	done <options
+'
+
 if [ -x "$top_builddir/flowforge" ]; then
 	test_expect 'flowforge(1) names every command' '
 		"$top_builddir/flowforge" --help >help
