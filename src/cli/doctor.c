@@ -17,11 +17,13 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/libexec.h"
 #include "base/names.h"
 #include "base/num.h"
 #include "base/proc.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/hookrepo.h"
 #include "cli/talk.h"
 #include "cli/view.h"
 #include "conf/conf.h"
@@ -228,22 +230,35 @@ static void check_sandbox(struct doctor *d, const json_t *status)
 		tell(d, OK, "sandbox", "jobs can be confined");
 }
 
-/* A hook that flowforge(1) put there itself; other servers keep theirs elsewhere, so this only warns. */
-static void check_hook(struct doctor *d, const char *repo)
+struct hook_check { struct doctor *d; const char *repo; bool ill; };
+
+/* Only a warning: forges and gitolite run hooks that are not in the repository. */
+static void hook_said(void *arg, bool problem, const char *text)
 {
-	static const char *const places[] = { "hooks/post-receive", "custom_hooks/post-receive",
-					      "hooks/post-receive.d", "custom_hooks/post-receive.d" };
+	struct hook_check *c = arg;
 
-	for (size_t i = 0; i < FF_ARRAY_LEN(places); i++) {
-		FF_AUTO(ff_free) char *path = ff_path_join(repo, places[i]);
+	c->ill |= problem;
+	tell(c->d, problem ? WARN : OK, "hooks", "%s: %s", c->repo, text);
+}
 
-		if (access(path, X_OK) == 0) {
-			tell(d, OK, "hooks", "%s", path);
-			return;
-		}
+static void check_hook(struct doctor *d, const char *path)
+{
+	FF_AUTO(ff_free) char *program = ff_libexec_path(FF_NAME "-hook");
+	FF_AUTO(ff_free) char *conf_path = ff_conf_state_path(d->cli->conf, "hook.conf");
+	FF_AUTO(ff_hookrepo_close) struct ff_hookrepo repo = { 0 };
+	struct hook_check check = { d, path, false };
+	struct ff_hookwork work = {
+		.repo = &repo, .program = program, .conf_path = conf_path, .say = hook_said, .arg = &check,
+	};
+	struct ff_err err = { 0 };
+
+	if (ff_hookrepo_open(path, false, &repo, &err) < 0) {
+		tell(d, WARN, "hooks", "%s cannot be looked at: %s", path, err.text);
+		return;
 	}
-	tell(d, WARN, "hooks", "%s has no post-receive hook of its own: unless the server keeps hooks elsewhere, run "
-	     FF_NAME " hooks install", repo);
+	ff_hookwork_status(&work);
+	if (!check.ill)
+		tell(d, OK, "hooks", "%s", path);
 }
 
 static void check_hooks(struct doctor *d, const json_t *status)

@@ -748,7 +748,7 @@ static void doctor_is_content(void **state)
 	assert_in(w->out, "ok    git: ");
 	assert_in(w->out, "ok    sandbox: jobs can be confined\n");
 	assert_in(w->out, "ok    spool: ");
-	assert_in(w->out, "warn  hooks: /nowhere.git has no post-receive hook");
+	assert_in(w->out, "warn  hooks: /nowhere.git cannot be looked at: ");
 }
 
 static void doctor_names_every_illness(void **state)
