@@ -32,7 +32,8 @@ int ff_dir_sync(const char *path, struct ff_err *err);
 int ff_dir_make(const char *path, mode_t mode, struct ff_err *err);
 /*
  * Removes a tree without following a link, deeper than any path limit;
- * a tree that is not there is success. Safe on trees that a dead job wrote.
+ * a tree that is not there is success. Safe on trees that a dead job wrote:
+ * holds some 30 descriptors at most and opens up folders without rights.
  */
 int ff_dir_remove(const char *path, struct ff_err *err);
 /* Folder and name put together with one slash. Freed by ff_free. */

@@ -36,11 +36,11 @@ void ff_loop_free(struct ff_loop **loop);
 /* The descriptor stays the caller's, and is removed from the loop before it is closed. */
 struct ff_watch *ff_loop_fd(struct ff_loop *loop, int fd, unsigned want, ff_fd_fn fn, void *arg);
 void ff_watch_want(struct ff_watch *w, unsigned want);
-/* Once, after delay_ms of the monotonic clock; 0 means in the next turn. */
+/* Once, after delay_ms of the monotonic clock; 0 means in the next turn, so after the end of this one. */
 struct ff_watch *ff_loop_timer(struct ff_loop *loop, int64_t delay_ms, ff_timer_fn fn, void *arg);
 /* Sets the time of a timer anew, also from its own callback or after it went off. */
 void ff_watch_again(struct ff_watch *w, int64_t delay_ms);
-/* The child is reaped by the loop; fn is called once. */
+/* The child is reaped by the loop; fn is called once. Reaped by somebody else, it counts as "exit 255". */
 struct ff_watch *ff_loop_child(struct ff_loop *loop, pid_t pid, ff_child_fn fn, void *arg);
 /* Blocks the signal and delivers it as a call in a turn. */
 struct ff_watch *ff_loop_signal(struct ff_loop *loop, int signo, ff_signal_fn fn, void *arg);

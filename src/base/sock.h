@@ -13,7 +13,7 @@
 
 #include "base/err.h"
 
-/* Listens at path (a stale socket there is replaced) with this mode. Non-blocking. */
+/* Listens at path with this mode, non-blocking. A stale socket there is replaced, anything else left alone. */
 int ff_sock_listen(const char *path, mode_t mode, int *ret_fd, struct ff_err *err);
 /* A connected, blocking socket; FF_E_UNREACHABLE when nobody listens. timeout_ms also bounds later reads and writes (0: none). */
 int ff_sock_connect(const char *path, int timeout_ms, int *ret_fd, struct ff_err *err);
@@ -23,7 +23,10 @@ int ff_sock_accept(int listen_fd);
 void ff_sock_pair(int fds[2]);
 /* Uid and pid of the peer when it connected (SO_PEERCRED, unix(7)). */
 int ff_sock_peer(int fd, uid_t *ret_uid, pid_t *ret_pid, struct ff_err *err);
-/* One sendmsg/recvmsg with an optional descriptor (-1: none). Return what those return, with errno. */
+/*
+ * One sendmsg/recvmsg with an optional descriptor (-1: none). Return what
+ * those return, with errno. Further descriptors in a message are closed.
+ */
 ssize_t ff_sock_send(int fd, const void *p, size_t n, int pass_fd);
 ssize_t ff_sock_recv(int fd, void *p, size_t n, int *ret_passed_fd);
 

@@ -128,7 +128,16 @@ int ff_event_by_name(const char *name, enum ff_event_type *ret);
 
 /*
  * May this event come now?  FF_E_CONFLICT with the reason when not: wrong
- * state, or the number of an attempt that is over.
+ * state, or the number of an attempt that is over.  FF_E_INVALID when the
+ * event itself is malformed (an oid that is none, a bill below zero).
+ *
+ * What a worker tells names the running attempt, and so does the end of a
+ * running job; core's own events about a job that is not running have 0.
+ * Bills, pushes and worker.* may name any attempt that was started.
+ *
+ * A try that failed is JOB_RETRIED, which counts.  JOB_QUEUED of a running
+ * job does not count: it is for a daemon that was stopped, not for a job that
+ * brings its worker down, which would start again for ever.
  */
 int ff_job_allowed(const struct ff_job *job, const struct ff_event *ev, struct ff_err *err);
 /* Applies an allowed event. Never fails, changes nothing but *job. */

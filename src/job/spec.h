@@ -44,7 +44,12 @@ enum ff_trigger {
 	FF_TRIGGER_ASK,      /* a designated branch: the repository decides */
 };
 
-/* old and new are hex; options as parsed. ret_hint is a static text, set for HINT. */
+/*
+ * old and new are hex; options as parsed. ret_hint is a static text, set for
+ * HINT. A claude option is never ignored in silence: where it can start no
+ * job (a tag, a result branch, a branch whose name is a folder of the result
+ * branches), there is a hint. refs/notes and our own refs are not for people.
+ */
 enum ff_trigger ff_policy_triggers(const struct ff_policy *p, const char *ref, const char *old_oid,
 				   const char *new_oid, const char *pusher,
 				   const struct ff_options *options, const char **ret_hint);
@@ -81,12 +86,14 @@ const char *ff_spec_target(const struct ff_policy *p, const struct ff_options *o
 /*
  * The name of the task file for a pushed ref, or NULL: for the trigger glob
  * refs/heads/claude/ and the branch claude/docs-refresh/july it is
- * "docs-refresh". Only [A-Za-z0-9._-], not starting with a dot. Freed by ff_free.
+ * "docs-refresh". A branch that no glob matches is named by its own first
+ * part. Only [A-Za-z0-9._-], not starting with a dot. Freed by ff_free.
  */
 char *ff_spec_task_file_name(const struct ff_policy *p, const char *ref);
 /*
- * SOURCE of the result branch: the pushed branch without the trigger prefix,
- * `/` written `-`. Never empty. Freed by ff_free.
+ * SOURCE of the result branch: the pushed branch without the trigger prefix
+ * (of the matching glob, up to the last slash before its first wildcard),
+ * `/` written `-`. Never empty, at most 150 bytes. Freed by ff_free.
  */
 char *ff_spec_source_name(const struct ff_policy *p, const char *ref);
 
@@ -103,6 +110,7 @@ struct ff_task_file {
 	char *target, *env_name; /* NULL: not given */
 	char *priority, *ttl, *retries;
 };
+/* FF_E_INVALID names the line and what would be right; also for a file without a body. */
 int ff_task_file_parse(const char *text, size_t len, struct ff_task_file *ret_file, struct ff_err *err);
 void ff_task_file_fini(struct ff_task_file *file);
 
