@@ -85,7 +85,7 @@ static int check_root(const json_t *root, struct ff_err *err)
 int ff_policy_check(const void *body, size_t n, struct ff_err *err)
 {
 	/* Two keys of one name could be read one way here and the other way there. */
-	json_t *root = json_loadb(body, n, JSON_REJECT_DUPLICATES, NULL);
+	json_t *root = json_loadb(body, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 	int rc;
 
 	if (!json_is_object(root)) {

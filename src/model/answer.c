@@ -184,10 +184,11 @@ static int close_block(struct ff_answer *a, const json_t *e, struct ff_err *err)
 		(void)json_object_set_new(b->shape, "thinking", json_stringn(b->text.data, b->text.len));
 		(void)json_object_set_new(b->shape, "signature", json_stringn(b->signature.data, b->signature.len));
 	} else if (!strcmp(type, "tool_use") && b->text.len) {
-		input = json_loadb(b->text.data, b->text.len, JSON_REJECT_DUPLICATES, NULL);
+		input = json_loadb(b->text.data, b->text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+		/* Cut by max_tokens, or the model's own slip: an empty input, which the tool complains about. */
 		if (!json_is_object(input)) {
 			json_decref(input);
-			return ff_err_set(err, FF_E_PROTOCOL, "the input of a tool call is no JSON object");
+			input = json_object();
 		}
 		(void)json_object_set_new(b->shape, "input", input);
 	}
@@ -223,7 +224,7 @@ static int error_event(const json_t *e, struct ff_err *err)
 static int on_event(void *arg, const char *event, const char *data, size_t n, struct ff_err *err)
 {
 	struct ff_answer *a = arg;
-	json_t *e = json_loadb(data, n, JSON_REJECT_DUPLICATES, NULL);
+	json_t *e = json_loadb(data, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 	int rc = 0;
 
 	if (!json_is_object(e)) {
