@@ -275,6 +275,17 @@ static void check_hooks(struct doctor *d, const json_t *status)
 	}
 }
 
+/* {"gateway": true, ...}: whether each process that must always run does. */
+static void check_children(struct doctor *d, const json_t *status)
+{
+	const json_t *running;
+	const char *name;
+
+	json_object_foreach(json_object_get(status, "children"), name, running)
+		if (json_is_false(running))
+			tell(d, FAIL, "daemon", "its %s does not run: read the daemon's log", name);
+}
+
 static void check_daemon(struct doctor *d)
 {
 	FF_AUTO(ff_json_drop) json_t *status = NULL;
@@ -290,6 +301,7 @@ static void check_daemon(struct doctor *d)
 		return;
 	}
 	tell(d, OK, "daemon", "it answers");
+	check_children(d, status);
 	check_sandbox(d, status);
 	check_hooks(d, status);
 }

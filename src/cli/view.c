@@ -76,7 +76,9 @@ static void list_row(struct ff_table *t, const json_t *job, int64_t now_ms)
 	FF_AUTO(ff_free) char *branch = ff_view_name(job, "branch");
 	FF_AUTO(ff_free) char *repo = ff_view_name(job, "repo");
 	FF_AUTO(ff_free) char *result = ff_view_name(job, "result_branch");
-	const char *state = ff_view_str(job, "state"), *reason = ff_view_str(job, "description");
+	FF_AUTO(ff_free) char *description = ff_view_name(job, "description");
+	FF_AUTO(ff_free) char *task = ff_view_name(job, "task");
+	const char *state = ff_view_str(job, "state"), *reason = description;
 	char age[FF_SPAN_TEXT];
 
 	ago(job, "created", now_ms, age);
@@ -88,7 +90,7 @@ static void list_row(struct ff_table *t, const json_t *job, int64_t now_ms)
 	/* The description starts with the state, which has its own column. */
 	if (ff_starts(reason, state))
 		reason += strlen(state) + strspn(reason + strlen(state), ": ");
-	ff_table_cell(t, FF_PLAIN, *result ? result : *reason ? reason : ff_view_str(job, "task"));
+	ff_table_cell(t, FF_PLAIN, *result ? result : *reason ? reason : task);
 }
 
 void ff_view_list(const struct ff_print *p, const json_t *jobs, int64_t now_ms)
@@ -150,14 +152,15 @@ static void time_field(const struct ff_print *p, const json_t *job, const char *
 
 static void task_field(const struct ff_print *p, const json_t *job)
 {
-	const char *task = ff_view_str(job, "task"), *from = ff_view_str(job, "task_from");
+	FF_AUTO(ff_free) char *task = ff_view_name(job, "task");
+	FF_AUTO(ff_free) char *from = ff_view_name(job, "task_from");
 
 	if (!*task)
 		return;
 	label(p, "task");
 	if (*from)
 		(void)fputs("from ", p->f);
-	ff_print_shown(p, FF_PLAIN, *from ? from : "");
+	ff_print_shown(p, FF_PLAIN, from);
 	(void)fputc('\n', p->f);
 	ff_print_lines(p, "  ", task, strlen(task));
 }
@@ -220,13 +223,14 @@ void ff_view_job(const struct ff_print *p, const json_t *job, int64_t now_ms)
 
 	ff_view_summary(p, job);
 	field(p, "uuid", ff_view_str(job, "uuid"));
+	field(p, "address", ff_view_str(job, "url"));
 	name_field(p, job, "repository", "repo", NULL);
 	name_field(p, job, "branch", "branch", "source_oid");
 	name_field(p, job, "target", "target", "base_oid");
 	task_field(p, job);
 	name_field(p, job, "pusher", "pusher", NULL);
 	field(p, "priority", ff_view_str(job, "priority"));
-	field(p, "environment", ff_view_str(job, "environment"));
+	name_field(p, job, "environment", "environment", NULL);
 	attempt_field(p, job);
 	steps_field(p, job);
 	field(p, "error", ff_view_str(job, "error"));
@@ -248,7 +252,8 @@ void ff_view_job(const struct ff_print *p, const json_t *job, int64_t now_ms)
 void ff_view_summary(const struct ff_print *p, const json_t *job)
 {
 	FF_AUTO(ff_free) char *result = ff_view_name(job, "result_branch");
-	const char *state = ff_view_str(job, "state"), *text = ff_view_str(job, "description");
+	FF_AUTO(ff_free) char *text = ff_view_name(job, "description");
+	const char *state = ff_view_str(job, "state");
 
 	(void)fprintf(p->f, "job %" PRId64 " ", ff_view_int(job, "number"));
 	ff_print_shown(p, ff_view_state_colour(state), *text ? text : state);
@@ -282,6 +287,27 @@ static void time_of_day(const char *rfc3339, char *out, size_t size)
 	ff_assert(localtime_r(&t, &tm) != NULL && strftime(out, size, "%H:%M:%S", &tm) > 0);
 }
 
+static void event_usage(const struct ff_print *p, const json_t *ev)
+{
+	int64_t in = ff_view_int(ev, "tokens_in"), out = ff_view_int(ev, "tokens_out");
+
+	if (in || out)
+		(void)fprintf(p->f, "  %" PRId64 " tokens in, %" PRId64 " out", in, out);
+}
+
+static void event_paths(const struct ff_print *p, const json_t *ev)
+{
+	json_t *path;
+	size_t i;
+
+	json_array_foreach(json_object_get(ev, "paths"), i, path) {
+		FF_AUTO(ff_free) char *name = NULL;
+
+		if (ff_json_bytes(path, &name, NULL) == 0)
+			detail(p, "  ", name);
+	}
+}
+
 static enum ff_colour event_colour(const char *type)
 {
 	return ff_starts(type, "job.") ? ff_view_state_colour(type + strlen("job.")) : FF_PLAIN;
@@ -290,6 +316,7 @@ static enum ff_colour event_colour(const char *type)
 void ff_view_event(const struct ff_print *p, const json_t *ev, bool with_job)
 {
 	FF_AUTO(ff_free) char *ref = ff_view_name(ev, "ref");
+	FF_AUTO(ff_free) char *text = ff_view_name(ev, "text");
 	FF_AUTO(ff_free) char *oid = ff_asprintf("%.*s", OID_SHOWN, ff_view_str(ev, "oid"));
 	const char *type = ff_view_str(ev, "type"), *name = ref;
 	char at[16];
@@ -305,10 +332,13 @@ void ff_view_event(const struct ff_print *p, const json_t *ev, bool with_job)
 		(void)fprintf(p->f, "  attempt %" PRId64, ff_view_int(ev, "attempt"));
 	detail(p, "  ", ff_view_str(ev, "step"));
 	detail(p, "  waits: ", ff_view_str(ev, "wait"));
+	detail(p, "  until ", ff_view_str(ev, "until"));
 	detail(p, "  ", name);
 	detail(p, "  ", oid);
 	detail(p, "  ", ff_view_str(ev, "error"));
-	detail(p, "  ", ff_view_str(ev, "text"));
+	detail(p, "  ", text);
+	event_usage(p, ev);
+	event_paths(p, ev);
 	(void)fputc('\n', p->f);
 }
 

@@ -548,7 +548,8 @@ static void watch_ends_as_the_job(void **state)
 	static const struct answer core[] = {
 		{ "watch {\"job\":12}", { { ITEM, EV(4, "job.started") },
 					  { ITEM, "{\"log\":{\"stream\":\"agent\",\"text\":\"hi\\u001b\"}}" }, { END, JOB12 } } },
-		{ "watch {\"job\":13}", { { ITEM, EV(5, "job.failed") }, { END, JOB13 } } },
+		{ "watch {\"job\":13}", { { ITEM, EV(5, "job.failed") },
+					  { END, JOB13 } } },
 		{ NULL },
 	};
 	struct world *w = *state;
@@ -754,7 +755,8 @@ static void doctor_is_content(void **state)
 static void doctor_names_every_illness(void **state)
 {
 	static const struct answer core[] = {
-		{ "status {}", { { END, "{\"sandbox\":{\"known\":true,\"missing\":\"user namespaces\\u001b\"}}" } } },
+		{ "status {}", { { END, "{\"sandbox\":{\"known\":true,\"missing\":\"user namespaces\\u001b\"},"
+				   "\"children\":{\"gateway\":false,\"other\":true}}" } } },
 		{ NULL },
 	};
 	FF_AUTO(ff_free) char *line = NULL;
@@ -775,6 +777,7 @@ static void doctor_names_every_illness(void **state)
 	assert_in(w->out, "/git --version failed: install git");
 	assert_in(w->out, "can be read by others (mode 0644): chmod 600");
 	assert_in(w->out, "is writable for everybody");
+	assert_in(w->out, "fail  daemon: its gateway does not run");
 	assert_in(w->out, "cannot confine them: user namespaces\\x1b\n");
 	assert_int_equal(run(w, "--json doctor"), 1);
 	assert_in(w->out, "{\"check\":\"daemon\",\"status\":\"fail\",\"text\":\"nobody answers in ");
