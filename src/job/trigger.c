@@ -76,12 +76,14 @@ enum ff_trigger ff_policy_triggers(const struct ff_policy *p, const char *ref, c
 				   const char *new_oid, const char *pusher,
 				   const struct ff_options *options, const char **ret_hint)
 {
-	if (ff_oid_zero(new_oid) || !strcmp(old_oid, new_oid) || options->skip || !ff_ref_valid(ref))
+	if (ff_oid_zero(new_oid) || !strcmp(old_oid, new_oid) || options->skip)
 		return FF_TRIGGER_NO;
 	if (pusher && in_list(p->ignore_pushers, pusher))
 		return FF_TRIGGER_NO;
 	if (below(ref, FF_REF_PRIVATE) || below(ref, "refs/notes"))
 		return FF_TRIGGER_NO;
+	if (!ff_ref_valid(ref) && (options->any || matching_glob(p, ref)))
+		return hint(ret_hint, "no job: the name of this ref is too long");
 	if (ff_starts(ref, FF_HEADS))
 		return branch_triggers(p, ref, options, ret_hint);
 	if (!options->any)

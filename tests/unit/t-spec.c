@@ -102,8 +102,10 @@ static const struct trigger_row triggers[] = {
 	{ "refs/heads/main", UPDATE, "ann", { "claude=do" }, true, FF_TRIGGER_HINT, "task branches only" },
 	{ "refs/heads/main", UPDATE, "ann", { 0 }, true, FF_TRIGGER_NO, NULL },
 	{ "refs/heads/claude/x", UPDATE, "ann", { "claude=do" }, true, FF_TRIGGER_JOB, NULL },
-	/* not a ref name that git would take */
-	{ "refs/heads/claude/a..b", UPDATE, "ann", { 0 }, false, FF_TRIGGER_NO, NULL },
+	/* no ref name: git itself lets nothing of this kind through but length */
+	{ "refs/heads/claude/a..b", UPDATE, "ann", { 0 }, false, FF_TRIGGER_HINT, "too long" },
+	{ "refs/heads/a..b", UPDATE, "ann", { "claude=do" }, false, FF_TRIGGER_HINT, "too long" },
+	{ "refs/heads/a..b", UPDATE, "ann", { 0 }, false, FF_TRIGGER_NO, NULL },
 };
 
 static void test_triggers(void **state)
