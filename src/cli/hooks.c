@@ -8,6 +8,8 @@
  */
 #include "cli/commands.h"
 
+#include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +98,26 @@ static void report(struct request *r, struct one *o, const char *state)
 
 /* ---- one repository */
 
+/*
+ * Drop-only, for the group of accounts that push (doc/operations.md).
+ * As core makes it, which may come later.
+ */
+static int make_spool(const char *path, struct ff_err *err)
+{
+	const struct group *group = getgrnam(FF_NAME);
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		return 0;
+	if (ff_dir_make(path, 0700, err) < 0)
+		return -1;
+	if (group && chown(path, (uid_t)-1, group->gr_gid) < 0 && errno != EPERM)
+		return ff_err_errno(err, "%s: chgrp " FF_NAME, path);
+	if (chmod(path, 01730) < 0) /* whatever the umask */
+		return ff_err_errno(err, "%s: chmod", path);
+	return 0;
+}
+
 /* hook.conf is core's to keep; written here too, so that a push before its first start is spooled. */
 static void write_hook_conf(struct request *r, struct one *o)
 {
@@ -110,15 +132,14 @@ static void write_hook_conf(struct request *r, struct one *o)
 	(void)ff_file_read(r->conf_path, &have, NULL); /* missing is different */
 	if (!strcmp(want.data, have.data) && access(spool, F_OK) == 0)
 		return;
-	if (!r->dry_run && (ff_dir_make(dir, 0711, &err) < 0 || ff_dir_make(spool, 01730, &err) < 0 ||
+	if (!r->dry_run && (ff_dir_make(dir, 0711, &err) < 0 || make_spool(spool, &err) < 0 ||
 			    ff_file_write(r->conf_path, want.data, want.len, 0644, &err) < 0)) {
 		FF_AUTO(ff_free) char *text = ff_asprintf("note: %s was not written (%s); start " FF_DAEMON " once, which does it",
 							  r->conf_path, err.text);
 		said(o, false, text);
-		return;
-	}
-	{
+	} else {
 		FF_AUTO(ff_free) char *text = ff_asprintf("write %s", r->conf_path);
+
 		said(o, false, text);
 	}
 }

@@ -7,7 +7,7 @@ hook_conf 'timeout-ms 300'
 bare r
 # The limit of 2 seconds, and the push itself on a busy machine.
 in_time() { [ $(($(now_ms) - $1)) -lt $((4000 * test_slow)) ]; }
-json() { # FILE EXPRESSION: one message, checked by another parser than ours
+message() { # FILE EXPRESSION: one message, checked by another parser than ours
 	perl -MJSON::PP -e 'local $/; my $m = decode_json(<STDIN>); exit !eval($ARGV[0]) ' "$2" <"$1"
 }
 
@@ -21,7 +21,7 @@ push origin main:claude/a && said '^remote: warning: .*is not answering'; ok $? 
 file=$(find "$T/spool" -name '*.json')
 id=$(basename "$file" .json)
 new=$(git -C "$T/r" rev-parse main)
-json "$file" "\$m->{m} eq 'push' && \$m->{v} == 1 && \$m->{id} eq '$id' && \$m->{repo} eq '$(realpath "$T/r.git")'
+message "$file" "\$m->{m} eq 'push' && \$m->{v} == 1 && \$m->{id} eq '$id' && \$m->{repo} eq '$(realpath "$T/r.git")'
 	&& @{\$m->{refs}} == 1 && \$m->{refs}[0]{new} eq '$new' && \$m->{refs}[0]{old} eq '0' x 40
 	&& \$m->{refs}[0]{ref} eq 'refs/heads/claude/a' && length \$m->{pusher} && \$m->{at} > 1e12"
 ok $? "as the message that core would have got"
@@ -33,15 +33,15 @@ start_core answer '> success: job 12 queued' '> https://flow.example.org/jobs/12
 push -o claude="do it" -o ci.secret=x origin main:claude/b && said '^remote: success: job 12 queued' && said 'flow.example.org/jobs/12'
 ok $? "core's answer is shown"
 [ "$(spooled)" = 0 ]; ok $? "and nothing is spooled"
-json "$T/message" '"@{$m->{options}}" eq "claude=do it"'; ok $? "options of others stay where they are"
-push -o claude.task="on any branch" origin main:topic; json "$T/message" '$m->{refs}[0]{ref} eq "refs/heads/topic"'
+message "$T/message" '"@{$m->{options}}" eq "claude=do it"'; ok $? "options of others stay where they are"
+push -o claude.task="on any branch" origin main:topic; message "$T/message" '$m->{refs}[0]{ref} eq "refs/heads/topic"'
 ok $? "an option triggers on any branch"
 rm -f "$T/message"; push origin main:topic2 main:refs/tags/t; not test -e "$T/message"; ok $? "no option, no trigger: core is not asked"
 push -o claude=x origin main:refs/tags/t2 && said 'hint: no job was started' && not test -e "$T/message"
 ok $? "an option without a branch is not met with silence"
 push -o claude.tsk=x origin main:claude/typo && said "claude.tsk is not known"; ok $? "an unknown key is named"
 rm -f "$T/message"; push origin :claude/typo; not test -e "$T/message"; ok $? "a deletion starts nothing"
-commit skip; push -o claude.skip origin main:claude/b; json "$T/message" '"@{$m->{options}}" eq "claude.skip"'
+commit skip; push -o claude.skip origin main:claude/b; message "$T/message" '"@{$m->{options}}" eq "claude.skip"'
 ok $? "a push to be skipped is told, so that it is not taken for a lost one"
 
 # --- core says strange things
@@ -78,7 +78,7 @@ rm -f "$T/spool/"*
 hook_conf 'timeout-ms 300' 'max-refs 3'
 push origin main:claude/1 main:claude/2 main:claude/3 main:claude/4 main:claude/5 && said 'hint: 2 refs more'
 ok $? "refs over the limit are named"
-json "$(find "$T/spool" -name '*.json')" '@{$m->{refs}} == 3'; ok $? "and left out"
+message "$(find "$T/spool" -name '*.json')" '@{$m->{refs}} == 3'; ok $? "and left out"
 hook_conf 'max-message 4096'
 rm -f "$T/spool/"*
 commit size; push -o "claude.task=$big" origin main:claude/b && said 'error: .*4096 bytes' && [ "$(spooled)" = 0 ]
@@ -91,11 +91,23 @@ push origin main:claude/b && said 'warning: .*could not keep this push' && said 
 ok $? "no spool either: the pusher is told what to do"
 mkdir "$T/spool"
 
+# --- a client that does not read what it is told
+rm -f "$T/spool/"*
+new=$(git -C "$T/r" rev-parse main)
+mkfifo "$T/full"
+exec 9<>"$T/full"
+perl -MFcntl -e 'fcntl(STDOUT, F_SETFL, O_NONBLOCK); 1 while syswrite(STDOUT, "x" x 4096); fcntl(STDOUT, F_SETFL, 0)' >&9
+t0=$(now_ms)
+(cd "$T/r.git" && printf '%040d %s refs/heads/claude/w\n' 0 "$new" | "$hook" post-receive --conf "$T/hook.conf" 2>&9)
+ok $? "a client that does not read: the hook ends well"
+in_time "$t0" && [ "$(spooled)" = 1 ]; ok $? "in time, and the push is kept"
+exec 9<&-
+
 # --- who and what
 run() { # [VAR=VALUE...]: the message in the spool of one hook run
 	rm -f "$T/spool/"*
 	(cd "$T/r.git" && printf '%040d %s refs/heads/claude/w\n' 0 "$new" | env GIT_DIR=. "$@" "$hook" post-receive --conf "$T/hook.conf" 2>/dev/null)
-	json "$(find "$T/spool" -name '*.json')" "$want"
+	message "$(find "$T/spool" -name '*.json')" "$want"
 }
 want='$m->{pusher} eq "ann" && $m->{project} eq "grp/p"'
 run GL_USERNAME=ann GL_USER=bob GL_PROJECT_PATH=grp/p GL_REPOSITORY=project-1; ok $? "GitLab's names"

@@ -31,6 +31,7 @@ test_expect 'a repository without hooks gets both, and a push arrives' '
 	snapshot plain.git >before
 	ff hooks install plain.git >out
 	like "$(cat out)" "write hooks/post-receive"
+	is "$(stat -c %a state/spool)" 1730
 	is "$(git -C plain.git config receive.advertisePushOptions)" true
 	is "$(git -C plain.git config receive.hideRefs)" refs/flowforge
 	head -n 1 plain.git/hooks/post-receive | grep -q "^#!.*/flowforge-hook post-receive$"
@@ -262,7 +263,7 @@ test_expect 'status finds stale paths and missing settings' '
 	ff hooks install stale.git
 	status_is 0 ff hooks status stale.git
 	status_is 1 ff hooks status --json stale.git sha256.git >out || :
-	is "$(json state <out)" installed
+	is "$(json items.0.state <out)" installed
 '
 
 test_expect 'an odd path of the program goes through the shell' '
@@ -273,7 +274,6 @@ test_expect 'an odd path of the program goes through the shell' '
 	is "$(head -n 1 odd.git/hooks/post-receive)" "#!/bin/sh"
 	reaches_us odd
 	FLOWFORGE_LIBEXECDIR="$T/a b'\''c" ff hooks status odd.git
-	script odd.git/hooks/update "exit 0"
 '
 
 test_expect 'gitolite: files for repo-specific hooks, and back' '
