@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/* Jobs and their steps: the last fold of each job's events, and the queue made of them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <uuid/uuid.h>
+
+#include "base/buf.h"
+#include "store/stmt.h"
+#include "store/store.h"
+
+/* Paths are bytes without NUL, so a NUL ends each in the stored list. */
+static void bind_paths(struct ff_stmt *q, int at, char *const *paths, struct ff_buf *space)
+{
+	if (!paths) {
+		ff_bind_blob(q, at, NULL, 0);
+		return;
+	}
+	for (; *paths; paths++)
+		(void)ff_buf_add(space, *paths, strlen(*paths) + 1);
+	ff_bind_blob(q, at, space->data, space->len);
+}
+
+static char **split_paths(struct ff_stmt *q, int col)
+{
+	FF_AUTO(ff_free) char *all = ff_col_bytes(q, col);
+	size_t n = 0, used = 0;
+	char **list;
+
+	if (!all || !*all)
+		return NULL;
+	for (const char *p = all; *p; p += strlen(p) + 1)
+		n++;
+	list = ff_calloc(n + 1, sizeof *list);
+	for (const char *p = all; *p; p += strlen(p) + 1)
+		list[used++] = ff_strdup(p);
+	return list;
+}
+
+int ff_store_job_add(struct ff_store *s, struct ff_job *job, int64_t push, int64_t retry_of, struct ff_err *err)
+{
+	uuid_t uuid;
+	struct ff_stmt q;
+
+	uuid_generate_random(uuid);
+	ff_stmt(&q, s, "INSERT INTO jobs (uuid, push, retry_of, repo, source_ref, source_oid, pusher, priority, ttl_ms,"
+		" retries, state, wait, wait_until_ms, error, attempt, failures, step, tokens_in, tokens_out,"
+		" cost_microusd, created_ms, started_ms, ended_ms)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8, 0, 0, '', 0, 0, 0, 0, 0, 0, ?9, 0, 0)");
+	ff_bind_blob(&q, 1, uuid, sizeof uuid);
+	if (push)
+		ff_bind_int(&q, 2, push);
+	if (retry_of)
+		ff_bind_int(&q, 3, retry_of);
+	ff_bind_int(&q, 4, job->repo);
+	ff_bind_bytes(&q, 5, job->source_ref);
+	ff_bind_oid(&q, 6, job->source_oid);
+	ff_bind_bytes(&q, 7, job->pusher);
+	ff_bind_int(&q, 8, job->state);
+	ff_bind_int(&q, 9, job->created_ms);
+	if (ff_exec(&q, err) < 0)
+		return -1;
+	job->id = ff_last_id(s);
+	uuid_unparse_lower(uuid, job->uuid);
+	return ff_store_job_save(s, job, err);
+}
+
+static int save_steps(struct ff_store *s, const struct ff_job *job, struct ff_err *err)
+{
+	for (int k = 1; k < FF_STEP_LIMIT; k++) {
+		struct ff_stmt q;
+
+		if (!job->step_done[k])
+			continue;
+		ff_stmt(&q, s, "INSERT OR IGNORE INTO steps (job, kind, attempt, oid) VALUES (?1, ?2, ?3, ?4)");
+		ff_bind_int(&q, 1, job->id);
+		ff_bind_int(&q, 2, k);
+		ff_bind_int(&q, 3, job->attempt);
+		ff_bind_oid(&q, 4, job->step_oid[k]);
+		if (ff_exec(&q, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void bind_job(struct ff_stmt *q, const struct ff_job *job, struct ff_buf *paths)
+{
+	ff_bind_int(q, 1, job->id);
+	ff_bind_bytes(q, 2, job->spec.task);
+	ff_bind_bytes(q, 3, job->spec.task_from);
+	ff_bind_bytes(q, 4, job->spec.target);
+	ff_bind_bytes(q, 5, job->spec.env_name);
+	ff_bind_int(q, 6, job->spec.priority);
+	ff_bind_int(q, 7, job->spec.ttl_ms);
+	ff_bind_int(q, 8, job->spec.retries);
+	ff_bind_int(q, 9, job->state);
+	ff_bind_int(q, 10, job->wait);
+	ff_bind_int(q, 11, job->wait_until_ms);
+	ff_bind_text(q, 12, job->error ? ff_err_name(job->error) : "");
+	ff_bind_bytes(q, 13, job->reason);
+	ff_bind_int(q, 14, job->attempt);
+	ff_bind_int(q, 15, job->failures);
+	ff_bind_int(q, 16, job->step);
+	ff_bind_oid(q, 17, job->base_oid);
+	ff_bind_oid(q, 18, job->result_oid);
+	ff_bind_bytes(q, 19, job->result_ref);
+	bind_paths(q, 20, job->conflicts, paths);
+	ff_bind_int(q, 21, job->tokens_in);
+	ff_bind_int(q, 22, job->tokens_out);
+	ff_bind_int(q, 23, job->cost_microusd);
+	ff_bind_int(q, 24, job->started_ms);
+	ff_bind_int(q, 25, job->ended_ms);
+}
+
+int ff_store_job_save(struct ff_store *s, const struct ff_job *job, struct ff_err *err)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf paths;
+	struct ff_stmt q;
+
+	ff_buf_init(&paths, SIZE_MAX / 4);
+	ff_stmt(&q, s, "UPDATE jobs SET task = ?2, task_from = ?3, target = ?4, env = ?5, priority = ?6, ttl_ms = ?7,"
+		" retries = ?8, state = ?9, wait = ?10, wait_until_ms = ?11, error = ?12, reason = ?13,"
+		" attempt = ?14, failures = ?15, step = ?16, base_oid = ?17, result_oid = ?18, result_ref = ?19,"
+		" conflicts = ?20, tokens_in = ?21, tokens_out = ?22, cost_microusd = ?23, started_ms = ?24,"
+		" ended_ms = ?25 WHERE id = ?1");
+	bind_job(&q, job, &paths);
+	if (ff_exec(&q, err) < 0)
+		return -1;
+	return save_steps(s, job, err);
+}
+
+#define JOB_COLUMNS \
+	"id, uuid, repo, source_ref, source_oid, pusher, task, task_from, target, env, priority, ttl_ms, retries," \
+	" state, wait, wait_until_ms, error, reason, attempt, failures, step, base_oid, result_oid, result_ref," \
+	" conflicts, tokens_in, tokens_out, cost_microusd, created_ms, started_ms, ended_ms"
+
+static void read_uuid(struct ff_stmt *q, int col, char *text)
+{
+	char *raw = ff_col_bytes(q, col);
+	uuid_t uuid;
+
+	memcpy(uuid, raw, sizeof uuid); /* the table checks the length */
+	uuid_unparse_lower(uuid, text);
+	ff_free(&raw);
+}
+
+static struct ff_job *read_job(struct ff_stmt *q)
+{
+	struct ff_job *j = ff_job_new();
+	const char *error = ff_col_text(q, 16);
+
+	j->id = ff_col_int(q, 0);
+	read_uuid(q, 1, j->uuid);
+	j->repo = ff_col_int(q, 2);
+	j->source_ref = ff_col_bytes(q, 3);
+	ff_col_oid(q, 4, j->source_oid);
+	j->pusher = ff_col_bytes(q, 5);
+	j->spec.task = ff_col_bytes(q, 6);
+	j->spec.task_from = ff_col_bytes(q, 7);
+	j->spec.target = ff_col_bytes(q, 8);
+	j->spec.env_name = ff_col_bytes(q, 9);
+	j->spec.priority = (enum ff_priority)ff_col_int(q, 10);
+	j->spec.ttl_ms = ff_col_int(q, 11);
+	j->spec.retries = (int)ff_col_int(q, 12);
+	j->state = (enum ff_job_state)ff_col_int(q, 13);
+	j->wait = (enum ff_job_wait)ff_col_int(q, 14);
+	j->wait_until_ms = ff_col_int(q, 15);
+	j->error = error && *error ? ff_err_by_name(error) : FF_E_NONE;
+	j->reason = ff_col_bytes(q, 17);
+	j->attempt = (int)ff_col_int(q, 18);
+	j->failures = (int)ff_col_int(q, 19);
+	j->step = (enum ff_step_kind)ff_col_int(q, 20);
+	ff_col_oid(q, 21, j->base_oid);
+	ff_col_oid(q, 22, j->result_oid);
+	j->result_ref = ff_col_bytes(q, 23);
+	j->conflicts = split_paths(q, 24);
+	j->tokens_in = ff_col_int(q, 25);
+	j->tokens_out = ff_col_int(q, 26);
+	j->cost_microusd = ff_col_int(q, 27);
+	j->created_ms = ff_col_int(q, 28);
+	j->started_ms = ff_col_int(q, 29);
+	j->ended_ms = ff_col_int(q, 30);
+	return j;
+}
+
+static int read_steps(struct ff_store *s, struct ff_job *job, struct ff_err *err)
+{
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT kind, oid FROM steps WHERE job = ?1");
+	ff_bind_int(&q, 1, job->id);
+	while ((rc = ff_step(&q, err)) > 0) {
+		int64_t kind = ff_col_int(&q, 0);
+		char oid[FF_OID_HEX_MAX + 1];
+
+		if (kind <= 0 || kind >= FF_STEP_LIMIT)
+			continue; /* written by a newer version */
+		ff_col_oid(&q, 1, oid);
+		job->step_done[kind] = true;
+		job->step_oid[kind] = *oid ? ff_strdup(oid) : NULL;
+	}
+	return rc;
+}
+
+int ff_store_job_get(struct ff_store *s, int64_t id, struct ff_job **ret_job, struct ff_err *err)
+{
+	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT " JOB_COLUMNS " FROM jobs WHERE id = ?1");
+	ff_bind_int(&q, 1, id);
+	rc = ff_step(&q, err);
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return ff_err_set(err, FF_E_NOT_FOUND, "there is no job %lld", (long long)id);
+	job = read_job(&q);
+	ff_stmt_done(&q);
+	if (read_steps(s, job, err) < 0)
+		return -1;
+	*ret_job = ff_steal(&job);
+	return 0;
+}
+
+/* One number out of a query whose first column it is; 0 when there is no row. */
+static int one_int(struct ff_stmt *q, int64_t *ret, struct ff_err *err)
+{
+	int rc = ff_step(q, err);
+
+	if (rc < 0)
+		return -1;
+	*ret = rc ? ff_col_int(q, 0) : 0;
+	if (rc)
+		ff_stmt_done(q);
+	return 0;
+}
+
+int ff_store_job_by_uuid(struct ff_store *s, const char *uuid, int64_t *ret_id, struct ff_err *err)
+{
+	struct ff_stmt q;
+	int64_t id = 0;
+	uuid_t raw;
+
+	if (uuid_parse(uuid, raw) < 0)
+		return ff_err_set(err, FF_E_INVALID, "'%.60s' is neither a job number nor a UUID", uuid);
+	ff_stmt(&q, s, "SELECT id FROM jobs WHERE uuid = ?1");
+	ff_bind_blob(&q, 1, raw, sizeof raw);
+	if (one_int(&q, &id, err) < 0)
+		return -1;
+	if (!id)
+		return ff_err_set(err, FF_E_NOT_FOUND, "there is no job %s", uuid);
+	*ret_id = id;
+	return 0;
+}
+
+int ff_store_job_of_push(struct ff_store *s, int64_t push, int64_t *ret_id, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "SELECT id FROM jobs WHERE push = ?1");
+	ff_bind_int(&q, 1, push);
+	return one_int(&q, ret_id, err);
+}
+
+int ff_store_push_of_job(struct ff_store *s, int64_t job, int64_t *ret_push, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "SELECT ifnull(push, 0) FROM jobs WHERE id = ?1");
+	ff_bind_int(&q, 1, job);
+	return one_int(&q, ret_push, err);
+}
+
+int ff_store_next_queued(struct ff_store *s, int64_t *ret_id, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "SELECT id FROM jobs WHERE state = 1 ORDER BY priority DESC, id LIMIT 1");
+	return one_int(&q, ret_id, err);
+}
+
+int ff_store_live_of_source(struct ff_store *s, int64_t repo, const char *ref, int64_t except, int64_t *ret_id,
+			    struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "SELECT id FROM jobs WHERE state < 5 AND repo = ?1 AND source_ref = ?2 AND id <> ?3"
+		" ORDER BY id LIMIT 1");
+	ff_bind_int(&q, 1, repo);
+	ff_bind_bytes(&q, 2, ref);
+	ff_bind_int(&q, 3, except);
+	return one_int(&q, ret_id, err);
+}
+
+int ff_store_jobs_in(struct ff_store *s, enum ff_job_state state, enum ff_job_wait wait, size_t max,
+		     int64_t **ret_ids, size_t *ret_count, struct ff_err *err)
+{
+	int64_t *ids = NULL;
+	size_t n = 0, cap = 0;
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT id FROM jobs WHERE state = ?1 AND (?2 = 0 OR wait = ?2) ORDER BY id LIMIT ?3");
+	ff_bind_int(&q, 1, state);
+	ff_bind_int(&q, 2, wait);
+	ff_bind_int(&q, 3, (int64_t)max);
+	while ((rc = ff_step(&q, err)) > 0) {
+		if (n == cap)
+			ids = ff_realloc(ids, cap = cap ? cap * 2 : 16, sizeof *ids);
+		ids[n++] = ff_col_int(&q, 0);
+	}
+	if (rc < 0) {
+		ff_free(&ids);
+		return -1;
+	}
+	*ret_ids = ids;
+	*ret_count = n;
+	return 0;
+}
+
+int ff_store_count(struct ff_store *s, enum ff_job_state state, int64_t *ret_count, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "SELECT count(*) FROM jobs WHERE state = ?1");
+	ff_bind_int(&q, 1, state);
+	return one_int(&q, ret_count, err);
+}
+
+int ff_store_list(struct ff_store *s, const struct ff_job_filter *f, ff_store_job_fn fn, void *arg,
+		  struct ff_err *err)
+{
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT " JOB_COLUMNS " FROM jobs WHERE (?1 = 0 OR state = ?1) AND (?2 = 0 OR repo = ?2)"
+		" AND (?3 IS NULL OR source_ref = ?3) AND (?4 = 0 OR id < ?4) ORDER BY id DESC LIMIT ?5");
+	ff_bind_int(&q, 1, f->state);
+	ff_bind_int(&q, 2, f->repo);
+	ff_bind_bytes(&q, 3, f->ref);
+	ff_bind_int(&q, 4, f->below);
+	ff_bind_int(&q, 5, f->limit);
+	while ((rc = ff_step(&q, err)) > 0) {
+		FF_AUTO(ff_job_free) struct ff_job *job = read_job(&q);
+
+		fn(arg, job);
+	}
+	return rc;
+}

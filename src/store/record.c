@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/* Repositories, pushes, events, timers and model answers. */
+#include <string.h>
+
+#include "base/num.h"
+#include "store/stmt.h"
+#include "store/store.h"
+
+int ff_store_repo(struct ff_store *s, const char *path, int64_t now_ms, int64_t *ret_id, bool *ret_new,
+		  struct ff_err *err)
+{
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT id FROM repos WHERE path = ?1");
+	ff_bind_bytes(&q, 1, path);
+	rc = ff_step(&q, err);
+	if (rc < 0)
+		return -1;
+	*ret_new = rc == 0;
+	if (rc) {
+		*ret_id = ff_col_int(&q, 0);
+		ff_stmt_done(&q);
+		return 0;
+	}
+	ff_stmt(&q, s, "INSERT INTO repos (path, added_ms) VALUES (?1, ?2)");
+	ff_bind_bytes(&q, 1, path);
+	ff_bind_int(&q, 2, now_ms);
+	if (ff_exec(&q, err) < 0)
+		return -1;
+	*ret_id = ff_last_id(s);
+	return 0;
+}
+
+int ff_store_repo_path(struct ff_store *s, int64_t repo, char **ret_path, struct ff_err *err)
+{
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT path FROM repos WHERE id = ?1");
+	ff_bind_int(&q, 1, repo);
+	rc = ff_step(&q, err);
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return ff_err_set(err, FF_E_NOT_FOUND, "there is no repository %lld in the record", (long long)repo);
+	*ret_path = ff_col_bytes(&q, 0);
+	ff_stmt_done(&q);
+	return 0;
+}
+
+int ff_store_repos(struct ff_store *s, ff_store_repo_fn fn, void *arg, struct ff_err *err)
+{
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT id, path FROM repos ORDER BY id");
+	while ((rc = ff_step(&q, err)) > 0) {
+		FF_AUTO(ff_free) char *path = ff_col_bytes(&q, 1);
+
+		fn(arg, ff_col_int(&q, 0), path);
+	}
+	return rc;
+}
+
+int ff_store_tip_get(struct ff_store *s, int64_t repo, const char *ref, char ret_oid[FF_OID_HEX_MAX + 1],
+		     struct ff_err *err)
+{
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT oid FROM tips WHERE repo = ?1 AND ref = ?2");
+	ff_bind_int(&q, 1, repo);
+	ff_bind_bytes(&q, 2, ref);
+	rc = ff_step(&q, err);
+	if (rc < 0)
+		return -1;
+	*ret_oid = '\0';
+	if (rc) {
+		ff_col_oid(&q, 0, ret_oid);
+		ff_stmt_done(&q);
+	}
+	return 0;
+}
+
+int ff_store_tip_set(struct ff_store *s, int64_t repo, const char *ref, const char *oid, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	if (oid[strspn(oid, "0")] == '\0')
+		ff_stmt(&q, s, "DELETE FROM tips WHERE repo = ?1 AND ref = ?2");
+	else
+		ff_stmt(&q, s, "INSERT OR REPLACE INTO tips (repo, ref, oid) VALUES (?1, ?2, ?3)");
+	ff_bind_int(&q, 1, repo);
+	ff_bind_bytes(&q, 2, ref);
+	if (oid[strspn(oid, "0")])
+		ff_bind_oid(&q, 3, oid);
+	return ff_exec(&q, err);
+}
+
+#define PUSH_COLUMNS "id, push_id, repo, ref, old_oid, new_oid, pusher, uid, options, received_ms, decided"
+
+static void give_push(struct ff_stmt *q, ff_store_push_fn fn, void *arg)
+{
+	FF_AUTO(ff_free) char *id = ff_col_bytes(q, 1);
+	FF_AUTO(ff_free) char *ref = ff_col_bytes(q, 3);
+	FF_AUTO(ff_free) char *pusher = ff_col_bytes(q, 6);
+	FF_AUTO(ff_free) char *options = ff_col_bytes(q, 8);
+	char old_oid[FF_OID_HEX_MAX + 1], new_oid[FF_OID_HEX_MAX + 1];
+	struct ff_push p = {
+		.row = ff_col_int(q, 0), .repo = ff_col_int(q, 2), .ref = ref, .old_oid = old_oid,
+		.new_oid = new_oid, .pusher = pusher, .uid = ff_col_int(q, 7), .options = options,
+		.received_ms = ff_col_int(q, 9), .decided = ff_col_int(q, 10) != 0,
+	};
+
+	memcpy(p.id, id, sizeof p.id); /* the table checks the length */
+	ff_col_oid(q, 4, old_oid);
+	ff_col_oid(q, 5, new_oid);
+	fn(arg, &p);
+}
+
+static int find_push(struct ff_store *s, struct ff_push *p, bool *ret_found, struct ff_err *err)
+{
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT id, decided FROM pushes WHERE push_id = ?1 AND ref = ?2");
+	ff_bind_blob(&q, 1, p->id, sizeof p->id);
+	ff_bind_bytes(&q, 2, p->ref);
+	rc = ff_step(&q, err);
+	if (rc < 0)
+		return -1;
+	*ret_found = rc > 0;
+	if (rc) {
+		p->row = ff_col_int(&q, 0);
+		p->decided = ff_col_int(&q, 1) != 0;
+		ff_stmt_done(&q);
+	}
+	return 0;
+}
+
+int ff_store_push_add(struct ff_store *s, struct ff_push *p, bool *ret_new, struct ff_err *err)
+{
+	struct ff_stmt q;
+	bool found;
+
+	if (find_push(s, p, &found, err) < 0)
+		return -1;
+	*ret_new = !found;
+	if (found)
+		return 0;
+	ff_stmt(&q, s, "INSERT INTO pushes (push_id, repo, ref, old_oid, new_oid, pusher, uid, options, received_ms,"
+		" decided) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+	ff_bind_blob(&q, 1, p->id, sizeof p->id);
+	ff_bind_int(&q, 2, p->repo);
+	ff_bind_bytes(&q, 3, p->ref);
+	ff_bind_oid(&q, 4, p->old_oid);
+	ff_bind_oid(&q, 5, p->new_oid);
+	ff_bind_bytes(&q, 6, p->pusher);
+	ff_bind_int(&q, 7, p->uid);
+	ff_bind_text(&q, 8, p->options);
+	ff_bind_int(&q, 9, p->received_ms);
+	ff_bind_int(&q, 10, p->decided);
+	if (ff_exec(&q, err) < 0)
+		return -1;
+	p->row = ff_last_id(s);
+	return 0;
+}
+
+int ff_store_push_decided(struct ff_store *s, int64_t row, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "UPDATE pushes SET decided = 1 WHERE id = ?1");
+	ff_bind_int(&q, 1, row);
+	return ff_exec(&q, err);
+}
+
+int ff_store_push_ended_at(struct ff_store *s, int64_t repo, const char *ref, const char *oid, bool *ret_found,
+			   struct ff_err *err)
+{
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT 1 FROM pushes WHERE repo = ?1 AND ref = ?2 AND new_oid = ?3 LIMIT 1");
+	ff_bind_int(&q, 1, repo);
+	ff_bind_bytes(&q, 2, ref);
+	ff_bind_oid(&q, 3, oid);
+	rc = ff_step(&q, err);
+	if (rc < 0)
+		return -1;
+	*ret_found = rc > 0;
+	ff_stmt_done(&q);
+	return 0;
+}
+
+int ff_store_push_get(struct ff_store *s, int64_t row, ff_store_push_fn fn, void *arg, struct ff_err *err)
+{
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT " PUSH_COLUMNS " FROM pushes WHERE id = ?1");
+	ff_bind_int(&q, 1, row);
+	rc = ff_step(&q, err);
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return ff_err_set(err, FF_E_NOT_FOUND, "there is no push %lld", (long long)row);
+	give_push(&q, fn, arg);
+	ff_stmt_done(&q);
+	return 0;
+}
+
+int ff_store_pushes_open(struct ff_store *s, ff_store_push_fn fn, void *arg, struct ff_err *err)
+{
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT " PUSH_COLUMNS " FROM pushes WHERE decided = 0 ORDER BY id LIMIT 1000");
+	while ((rc = ff_step(&q, err)) > 0)
+		give_push(&q, fn, arg);
+	return rc;
+}
+
+int ff_store_event_add(struct ff_store *s, int64_t job, enum ff_event_type type, int64_t at_ms, const char *data,
+		       int64_t *ret_seq, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "INSERT INTO events (job, type, at_ms, data) VALUES (?1, ?2, ?3, ?4)");
+	ff_bind_int(&q, 1, job);
+	ff_bind_int(&q, 2, type);
+	ff_bind_int(&q, 3, at_ms);
+	ff_bind_text(&q, 4, data);
+	if (ff_exec(&q, err) < 0)
+		return -1;
+	*ret_seq = ff_last_id(s);
+	return 0;
+}
+
+int ff_store_events(struct ff_store *s, int64_t job, int64_t after_seq, int limit, ff_store_event_fn fn, void *arg,
+		    struct ff_err *err)
+{
+	struct ff_stmt q;
+	int rc;
+
+	if (job) {
+		ff_stmt(&q, s, "SELECT seq, job, type, at_ms, data FROM events WHERE job = ?3 AND seq > ?1"
+			" ORDER BY seq LIMIT ?2");
+		ff_bind_int(&q, 3, job);
+	} else {
+		ff_stmt(&q, s, "SELECT seq, job, type, at_ms, data FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+	}
+	ff_bind_int(&q, 1, after_seq);
+	ff_bind_int(&q, 2, limit);
+	while ((rc = ff_step(&q, err)) > 0)
+		fn(arg, ff_col_int(&q, 0), ff_col_int(&q, 1), (enum ff_event_type)ff_col_int(&q, 2),
+		   ff_col_int(&q, 3), ff_col_text(&q, 4));
+	return rc;
+}
+
+int ff_store_timer_set(struct ff_store *s, int64_t job, enum ff_timer_kind kind, int64_t due_ms, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "INSERT OR REPLACE INTO timers (job, kind, due_ms) VALUES (?1, ?2, ?3)");
+	ff_bind_int(&q, 1, job);
+	ff_bind_int(&q, 2, kind);
+	ff_bind_int(&q, 3, due_ms);
+	return ff_exec(&q, err);
+}
+
+int ff_store_timers_clear(struct ff_store *s, int64_t job, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "DELETE FROM timers WHERE job = ?1");
+	ff_bind_int(&q, 1, job);
+	return ff_exec(&q, err);
+}
+
+static int timer_delete(struct ff_store *s, int64_t job, int64_t kind, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "DELETE FROM timers WHERE job = ?1 AND kind = ?2");
+	ff_bind_int(&q, 1, job);
+	ff_bind_int(&q, 2, kind);
+	return ff_exec(&q, err);
+}
+
+int ff_store_timer_take(struct ff_store *s, int64_t now_ms, int64_t *ret_job, enum ff_timer_kind *ret_kind,
+			int64_t *ret_next_ms, struct ff_err *err)
+{
+	int64_t job, kind, due;
+	struct ff_stmt q;
+	int rc;
+
+	*ret_job = 0;
+	*ret_next_ms = 0;
+	ff_stmt(&q, s, "SELECT job, kind, due_ms FROM timers ORDER BY due_ms LIMIT 1");
+	rc = ff_step(&q, err);
+	if (rc <= 0)
+		return rc;
+	job = ff_col_int(&q, 0);
+	kind = ff_col_int(&q, 1);
+	due = ff_col_int(&q, 2);
+	ff_stmt_done(&q);
+	*ret_next_ms = due;
+	if (due > now_ms)
+		return 0;
+	if (timer_delete(s, job, kind, err) < 0)
+		return -1;
+	*ret_job = job;
+	*ret_kind = (enum ff_timer_kind)kind;
+	return 0;
+}
+
+int ff_store_answer_add(struct ff_store *s, const struct ff_answer *a, bool *ret_new, struct ff_err *err)
+{
+	unsigned char key[32];
+	struct ff_stmt q;
+
+	if (ff_unhex(a->key, sizeof key, key) < 0)
+		return ff_err_set(err, FF_E_PROTOCOL, "the key of an answer must be 64 hex digits");
+	ff_stmt(&q, s, "INSERT OR IGNORE INTO answers (job, key, attempt, model, status, tokens_in, tokens_out,"
+		" cache_read, cache_write, latency_ms, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+	ff_bind_int(&q, 1, a->job);
+	ff_bind_blob(&q, 2, key, sizeof key);
+	ff_bind_int(&q, 3, a->attempt);
+	ff_bind_text(&q, 4, a->model);
+	ff_bind_int(&q, 5, a->status);
+	ff_bind_int(&q, 6, a->tokens_in);
+	ff_bind_int(&q, 7, a->tokens_out);
+	ff_bind_int(&q, 8, a->cache_read);
+	ff_bind_int(&q, 9, a->cache_write);
+	ff_bind_int(&q, 10, a->latency_ms);
+	ff_bind_int(&q, 11, a->at_ms);
+	if (ff_exec(&q, err) < 0)
+		return -1;
+	*ret_new = ff_changes(s) > 0;
+	return 0;
+}

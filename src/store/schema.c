@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The schema, as a list of steps that each bring the database from one
+ * version (PRAGMA user_version) to the next.  Steps are only ever added at
+ * the end; what stands here has run on somebody's disk.
+ */
+#include "store/schema.h"
+
+#include <sqlite3.h>
+
+static const char *const steps[] = {
+	/* 1 */
+	/* repos: bounded by the repositories that have our hooks. */
+	"CREATE TABLE repos ("
+	" id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, added_ms INTEGER NOT NULL) STRICT;"
+
+	/* tips: one row a designated ref that was ever pushed; removed with the ref. */
+	"CREATE TABLE tips ("
+	" repo INTEGER NOT NULL REFERENCES repos(id), ref BLOB NOT NULL, oid BLOB NOT NULL,"
+	" PRIMARY KEY (repo, ref)) STRICT, WITHOUT ROWID;"
+
+	/* pushes: one row a ref pushed that concerned us; goes with its job. */
+	"CREATE TABLE pushes ("
+	" id INTEGER PRIMARY KEY, push_id BLOB NOT NULL CHECK (length(push_id) = 16),"
+	" repo INTEGER NOT NULL REFERENCES repos(id), ref BLOB NOT NULL,"
+	" old_oid BLOB NOT NULL, new_oid BLOB NOT NULL, pusher BLOB, uid INTEGER NOT NULL,"
+	" options TEXT NOT NULL, received_ms INTEGER NOT NULL, decided INTEGER NOT NULL DEFAULT 0,"
+	" UNIQUE (push_id, ref)) STRICT;"
+	"CREATE INDEX pushes_open ON pushes(id) WHERE decided = 0;"
+	"CREATE INDEX pushes_tip ON pushes(repo, ref, new_oid);"
+
+	/*
+	 * jobs: the last fold of each job's events.  Numbers are never used
+	 * again (AUTOINCREMENT), also not after old jobs were deleted.
+	 */
+	"CREATE TABLE jobs ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, uuid BLOB NOT NULL UNIQUE CHECK (length(uuid) = 16),"
+	" push INTEGER UNIQUE REFERENCES pushes(id), retry_of INTEGER,"
+	" repo INTEGER NOT NULL REFERENCES repos(id), source_ref BLOB NOT NULL, source_oid BLOB NOT NULL,"
+	" pusher BLOB, task BLOB, task_from BLOB, target BLOB, env BLOB,"
+	" priority INTEGER NOT NULL, ttl_ms INTEGER NOT NULL, retries INTEGER NOT NULL,"
+	" state INTEGER NOT NULL, wait INTEGER NOT NULL, wait_until_ms INTEGER NOT NULL,"
+	" error TEXT NOT NULL, reason BLOB, attempt INTEGER NOT NULL, failures INTEGER NOT NULL,"
+	" step INTEGER NOT NULL, base_oid BLOB, result_oid BLOB, result_ref BLOB, conflicts BLOB,"
+	" tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cost_microusd INTEGER NOT NULL,"
+	" created_ms INTEGER NOT NULL, started_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL) STRICT;"
+	/* The claim: a plain index on state would make every job pass through its hot end. */
+	"CREATE INDEX jobs_queue ON jobs(priority DESC, id) WHERE state = 1;"
+	"CREATE INDEX jobs_live ON jobs(repo, source_ref, id) WHERE state < 5;"
+	"CREATE INDEX jobs_waiting ON jobs(wait, id) WHERE state = 2;"
+	"CREATE INDEX jobs_running ON jobs(id) WHERE state = 3;"
+
+	/* steps: at most one row a kind and attempt of a job; goes with its job. */
+	"CREATE TABLE steps ("
+	" job INTEGER NOT NULL REFERENCES jobs(id), kind INTEGER NOT NULL, attempt INTEGER NOT NULL, oid BLOB,"
+	" PRIMARY KEY (job, kind)) STRICT, WITHOUT ROWID;"
+
+	/* events: what happened, in order; goes with its job. */
+	"CREATE TABLE events ("
+	" seq INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER NOT NULL, type INTEGER NOT NULL,"
+	" at_ms INTEGER NOT NULL, data TEXT NOT NULL) STRICT;"
+	"CREATE INDEX events_job ON events(job, seq);"
+
+	/* timers: at most one row a kind and live job. */
+	"CREATE TABLE timers ("
+	" job INTEGER NOT NULL REFERENCES jobs(id), kind INTEGER NOT NULL, due_ms INTEGER NOT NULL,"
+	" PRIMARY KEY (job, kind)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX timers_due ON timers(due_ms);"
+
+	/* answers: one row a model answer, so that none is billed twice; goes with its job. */
+	"CREATE TABLE answers ("
+	" job INTEGER NOT NULL REFERENCES jobs(id), key BLOB NOT NULL, attempt INTEGER NOT NULL,"
+	" model TEXT NOT NULL, status INTEGER NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL,"
+	" cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL, latency_ms INTEGER NOT NULL,"
+	" at_ms INTEGER NOT NULL, PRIMARY KEY (job, key)) STRICT, WITHOUT ROWID;",
+};
+
+static int user_version(struct sqlite3 *db, int *ret)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &st, NULL);
+
+	if (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+		*ret = sqlite3_column_int(st, 0);
+	else
+		rc = SQLITE_ERROR;
+	(void)sqlite3_finalize(st); /* repeats the error of the step */
+	return rc == SQLITE_OK ? 0 : -1;
+}
+
+static int run_step(struct sqlite3 *db, int version, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *mark = ff_asprintf("PRAGMA user_version = %d", version + 1);
+
+	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK &&
+	    sqlite3_exec(db, steps[version], NULL, NULL, NULL) == SQLITE_OK &&
+	    sqlite3_exec(db, mark, NULL, NULL, NULL) == SQLITE_OK &&
+	    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	ff_err_set(err, FF_E_STORE, "the database could not be brought to version %d: %s", version + 1,
+		   sqlite3_errmsg(db));
+	(void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL); /* the failure is reported already */
+	return -1;
+}
+
+int ff_schema_migrate(struct sqlite3 *db, struct ff_err *err)
+{
+	int version = 0;
+
+	if (user_version(db, &version) < 0)
+		return ff_err_set(err, FF_E_STORE, "the database cannot be read: %s", sqlite3_errmsg(db));
+	if (version > FF_SCHEMA_VERSION)
+		return ff_err_set(err, FF_E_STORE, "the database has version %d, this program knows up to %d: "
+				  "install the newer program again, or restore a backup", version, FF_SCHEMA_VERSION);
+	for (; version < FF_SCHEMA_VERSION; version++)
+		if (run_step(db, version, err) < 0)
+			return -1;
+	return 0;
+}
+
+_Static_assert(FF_ARRAY_LEN(steps) == FF_SCHEMA_VERSION, "FF_SCHEMA_VERSION counts the steps");

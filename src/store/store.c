@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening, transactions and the statement cache; the queries are in jobs.c and record.c. */
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "base/num.h"
+#include "store/schema.h"
+#include "store/stmt.h"
+
+#define MAX_STATEMENTS 64
+/* A stranger's lock (a backup tool, sqlite3 in a terminal) may hold us up this long, no push longer. */
+#define BUSY_MS 500
+
+struct ff_store {
+	sqlite3 *db;
+	struct { const char *sql; sqlite3_stmt *st; } cache[MAX_STATEMENTS];
+	size_t n_cache;
+};
+
+static int pragma(sqlite3 *db, const char *sql, struct ff_err *err)
+{
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return ff_err_set(err, FF_E_STORE, "%s: %s", sql, sqlite3_errmsg(db));
+	return 0;
+}
+
+static int set_up(sqlite3 *db, struct ff_err *err)
+{
+	/* FULL: with WAL, NORMAL would lose answered pushes in a power cut. */
+	if (pragma(db, "PRAGMA journal_mode = WAL", err) < 0 || pragma(db, "PRAGMA synchronous = FULL", err) < 0 ||
+	    pragma(db, "PRAGMA foreign_keys = ON", err) < 0 || pragma(db, "PRAGMA trusted_schema = OFF", err) < 0 ||
+	    pragma(db, "PRAGMA journal_size_limit = 67108864", err) < 0)
+		return -1;
+	return ff_schema_migrate(db, err);
+}
+
+int ff_store_open(const char *path, struct ff_store **ret_store, struct ff_err *err)
+{
+	struct ff_store *s = ff_calloc(1, sizeof *s);
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+
+	if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK) {
+		ff_err_set(err, FF_E_STORE, "%s: %s", path, s->db ? sqlite3_errmsg(s->db) : "out of memory");
+		ff_store_close(&s);
+		return -1;
+	}
+	(void)sqlite3_busy_timeout(s->db, BUSY_MS);        /* cannot fail */
+	(void)sqlite3_extended_result_codes(s->db, 1);     /* likewise */
+	if (set_up(s->db, err) < 0) {
+		ff_err_wrap(err, "%s", path);
+		ff_store_close(&s);
+		return -1;
+	}
+	*ret_store = s;
+	return 0;
+}
+
+void ff_store_close(struct ff_store **store)
+{
+	struct ff_store *s = ff_steal(store);
+
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n_cache; i++)
+		(void)sqlite3_finalize(s->cache[i].st); /* repeats an old error */
+	(void)sqlite3_close(s->db); /* nothing is left open that could make it fail */
+	free(s);
+}
+
+/* --- statements ------------------------------------------------------- */
+
+void ff_stmt(struct ff_stmt *q, struct ff_store *s, const char *sql)
+{
+	*q = (struct ff_stmt){ .store = s, .rc = SQLITE_OK };
+	for (size_t i = 0; i < s->n_cache; i++) {
+		if (s->cache[i].sql == sql) {
+			q->st = s->cache[i].st;
+			return;
+		}
+	}
+	ff_assert(s->n_cache < MAX_STATEMENTS);
+	q->rc = sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &q->st, NULL);
+	if (q->rc != SQLITE_OK)
+		return;
+	s->cache[s->n_cache].sql = sql;
+	s->cache[s->n_cache++].st = q->st;
+}
+
+static void bound(struct ff_stmt *q, int rc)
+{
+	if (q->rc == SQLITE_OK)
+		q->rc = rc;
+}
+
+void ff_bind_int(struct ff_stmt *q, int at, int64_t v)
+{
+	bound(q, sqlite3_bind_int64(q->st, at, v));
+}
+
+void ff_bind_text(struct ff_stmt *q, int at, const char *s)
+{
+	bound(q, sqlite3_bind_text(q->st, at, s, -1, SQLITE_STATIC));
+}
+
+void ff_bind_blob(struct ff_stmt *q, int at, const void *p, size_t n)
+{
+	bound(q, sqlite3_bind_blob64(q->st, at, p, n, SQLITE_STATIC));
+}
+
+void ff_bind_bytes(struct ff_stmt *q, int at, const char *s)
+{
+	if (s)
+		bound(q, sqlite3_bind_blob64(q->st, at, s, strlen(s), SQLITE_STATIC));
+	else
+		bound(q, sqlite3_bind_null(q->st, at));
+}
+
+void ff_bind_oid(struct ff_stmt *q, int at, const char *hex)
+{
+	unsigned char raw[FF_OID_HEX_MAX / 2];
+	size_t n = hex ? strlen(hex) / 2 : 0;
+
+	if (n == 0)
+		bound(q, sqlite3_bind_null(q->st, at));
+	else if (n > sizeof raw || ff_unhex(hex, (unsigned)n, raw) < 0)
+		bound(q, SQLITE_MISMATCH);
+	else
+		bound(q, sqlite3_bind_blob64(q->st, at, raw, n, SQLITE_TRANSIENT));
+}
+
+void ff_stmt_done(struct ff_stmt *q)
+{
+	if (!q->st)
+		return;
+	(void)sqlite3_reset(q->st); /* repeats the error of the step */
+	(void)sqlite3_clear_bindings(q->st);
+}
+
+int ff_step(struct ff_stmt *q, struct ff_err *err)
+{
+	int rc = q->rc;
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(q->st);
+	if (rc == SQLITE_ROW)
+		return 1;
+	if (rc != SQLITE_DONE)
+		ff_err_set(err, FF_E_STORE, "the database refused: %s (%s)", sqlite3_errmsg(q->store->db),
+			   sqlite3_errstr(rc));
+	ff_stmt_done(q);
+	return rc == SQLITE_DONE ? 0 : -1;
+}
+
+int ff_exec(struct ff_stmt *q, struct ff_err *err)
+{
+	int rc = ff_step(q, err);
+
+	if (rc > 0)
+		ff_stmt_done(q);
+	return rc < 0 ? -1 : 0;
+}
+
+int64_t ff_col_int(struct ff_stmt *q, int col)
+{
+	return sqlite3_column_int64(q->st, col);
+}
+
+const char *ff_col_text(struct ff_stmt *q, int col)
+{
+	return (const char *)sqlite3_column_text(q->st, col);
+}
+
+char *ff_col_bytes(struct ff_stmt *q, int col)
+{
+	const void *p;
+
+	if (sqlite3_column_type(q->st, col) == SQLITE_NULL)
+		return NULL;
+	p = sqlite3_column_blob(q->st, col);
+	return ff_memdup0(p, (size_t)sqlite3_column_bytes(q->st, col));
+}
+
+void ff_col_oid(struct ff_stmt *q, int col, char *hex)
+{
+	const void *p = sqlite3_column_blob(q->st, col);
+	int n = sqlite3_column_bytes(q->st, col);
+
+	ff_assert(n >= 0 && n <= FF_OID_HEX_MAX / 2);
+	ff_hex(p, (unsigned)n, hex);
+}
+
+int64_t ff_last_id(struct ff_store *s)
+{
+	return sqlite3_last_insert_rowid(s->db);
+}
+
+int64_t ff_changes(struct ff_store *s)
+{
+	return sqlite3_changes64(s->db);
+}
+
+/* --- transactions ------------------------------------------------------ */
+
+int ff_store_begin(struct ff_store *s, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "BEGIN IMMEDIATE");
+	return ff_exec(&q, err);
+}
+
+int ff_store_commit(struct ff_store *s, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "COMMIT");
+	return ff_exec(&q, err);
+}
+
+void ff_store_rollback(struct ff_store *s)
+{
+	if (!sqlite3_get_autocommit(s->db)) /* some failures have rolled back already */
+		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); /* nothing is left to undo when it fails */
+}
