@@ -48,6 +48,7 @@ static const struct {
 	const char *name;
 	int (*main)(const struct ff_role_args *args);
 } roles[] = {
+	{ "core", ff_core_main },
 	{ "reader", ff_reader_main },
 	{ "gateway", ff_gateway_main },
 	{ NULL, NULL },

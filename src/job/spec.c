@@ -51,8 +51,6 @@ static int take_task_file(const struct ff_repo_facts *facts, struct ff_task_file
 static int find_task(const struct ff_policy *p, const struct ff_options *options, const struct ff_repo_facts *facts,
 		     struct ff_task_file *file, struct ff_job_spec *spec, struct ff_err *err)
 {
-	FF_AUTO(ff_free) char *trailer = NULL;
-
 	if (options->has_task) {
 		set_task(spec, ff_memdup0(options->task.data, options->task.len), "push option");
 		return 0;
@@ -63,10 +61,8 @@ static int find_task(const struct ff_policy *p, const struct ff_options *options
 		set_task(spec, ff_strdup(p->default_task), "branch default");
 		return 0;
 	}
-	if (facts->message)
-		trailer = ff_trailer_value(facts->message, facts->message_len, FF_TRAILER_TASK);
-	if (has_text(trailer)) {
-		set_task(spec, ff_steal(&trailer), "trailer");
+	if (has_text(facts->trailer_task)) {
+		set_task(spec, ff_strdup(facts->trailer_task), "trailer");
 		return 0;
 	}
 	if (facts->task_file)

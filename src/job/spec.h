@@ -60,8 +60,7 @@ struct ff_repo_facts {
 	bool tip_is_ours;        /* carries our job trailer */
 	const char *head_branch; /* branch of HEAD, without refs/heads/ */
 	const char *target_oid;  /* tip of the target that was asked for */
-	const char *message;     /* of the tip commit, raw bytes */
-	size_t message_len;
+	const char *trailer_task; /* of the tip commit: ff_trailer_value() of FF_TRAILER_TASK */
 	const char *task_file;   /* content of the task file on the target branch */
 	size_t task_file_len;
 	const char *task_file_name;

@@ -58,26 +58,29 @@ int ff_store_job_add(struct ff_store *s, struct ff_job *job, int64_t push, int64
 	ff_bind_bytes(&q, 7, job->pusher);
 	ff_bind_int(&q, 8, job->state);
 	ff_bind_int(&q, 9, job->created_ms);
-	if (ff_exec(&q, err) < 0)
+	if (ff_stmt_run(&q, err) < 0)
 		return -1;
 	job->id = ff_last_id(s);
 	uuid_unparse_lower(uuid, job->uuid);
 	return ff_store_job_save(s, job, err);
 }
 
-static int save_steps(struct ff_store *s, const struct ff_job *job, struct ff_err *err)
+int ff_store_steps_save(struct ff_store *s, const struct ff_job *job, struct ff_err *err)
 {
 	for (int k = 1; k < FF_STEP_LIMIT; k++) {
 		struct ff_stmt q;
 
-		if (!job->step_done[k])
-			continue;
-		ff_stmt(&q, s, "INSERT OR IGNORE INTO steps (job, kind, attempt, oid) VALUES (?1, ?2, ?3, ?4)");
+		if (job->step_done[k])
+			ff_stmt(&q, s, "INSERT OR IGNORE INTO steps (job, kind, attempt, oid) VALUES (?1, ?2, ?3, ?4)");
+		else
+			ff_stmt(&q, s, "DELETE FROM steps WHERE job = ?1 AND kind = ?2");
 		ff_bind_int(&q, 1, job->id);
 		ff_bind_int(&q, 2, k);
-		ff_bind_int(&q, 3, job->attempt);
-		ff_bind_oid(&q, 4, job->step_oid[k]);
-		if (ff_exec(&q, err) < 0)
+		if (job->step_done[k]) {
+			ff_bind_int(&q, 3, job->attempt);
+			ff_bind_oid(&q, 4, job->step_oid[k]);
+		}
+		if (ff_stmt_run(&q, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -124,9 +127,7 @@ int ff_store_job_save(struct ff_store *s, const struct ff_job *job, struct ff_er
 		" conflicts = ?20, tokens_in = ?21, tokens_out = ?22, cost_microusd = ?23, started_ms = ?24,"
 		" ended_ms = ?25 WHERE id = ?1");
 	bind_job(&q, job, &paths);
-	if (ff_exec(&q, err) < 0)
-		return -1;
-	return save_steps(s, job, err);
+	return ff_stmt_run(&q, err);
 }
 
 #define JOB_COLUMNS \
@@ -261,6 +262,15 @@ int ff_store_job_of_push(struct ff_store *s, int64_t push, int64_t *ret_id, stru
 
 	ff_stmt(&q, s, "SELECT id FROM jobs WHERE push = ?1");
 	ff_bind_int(&q, 1, push);
+	return one_int(&q, ret_id, err);
+}
+
+int ff_store_job_by_push_id(struct ff_store *s, const unsigned char id[16], int64_t *ret_id, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "SELECT jobs.id FROM pushes JOIN jobs ON jobs.push = pushes.id WHERE push_id = ?1 LIMIT 1");
+	ff_bind_blob(&q, 1, id, 16);
 	return one_int(&q, ret_id, err);
 }
 

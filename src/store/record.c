@@ -6,8 +6,7 @@
 #include "store/stmt.h"
 #include "store/store.h"
 
-int ff_store_repo(struct ff_store *s, const char *path, int64_t now_ms, int64_t *ret_id, bool *ret_new,
-		  struct ff_err *err)
+int ff_store_repo_find(struct ff_store *s, const char *path, int64_t *ret_id, struct ff_err *err)
 {
 	struct ff_stmt q;
 	int rc;
@@ -17,18 +16,31 @@ int ff_store_repo(struct ff_store *s, const char *path, int64_t now_ms, int64_t 
 	rc = ff_step(&q, err);
 	if (rc < 0)
 		return -1;
-	*ret_new = rc == 0;
-	if (rc) {
-		*ret_id = ff_col_int(&q, 0);
-		ff_stmt_done(&q);
+	if (rc == 0)
+		return ff_err_set(err, FF_E_NOT_FOUND, "no push of that repository was ever taken");
+	*ret_id = ff_col_int(&q, 0);
+	ff_stmt_done(&q);
+	return 0;
+}
+
+int ff_store_repo(struct ff_store *s, const char *path, int64_t now_ms, int64_t *ret_id, bool *ret_new,
+		  struct ff_err *err)
+{
+	struct ff_err none = { 0 };
+	struct ff_stmt q;
+
+	*ret_new = false;
+	if (ff_store_repo_find(s, path, ret_id, &none) == 0)
 		return 0;
-	}
+	if (none.code != FF_E_NOT_FOUND)
+		return ff_err_set(err, none.code, "%s", none.text);
 	ff_stmt(&q, s, "INSERT INTO repos (path, added_ms) VALUES (?1, ?2)");
 	ff_bind_bytes(&q, 1, path);
 	ff_bind_int(&q, 2, now_ms);
-	if (ff_exec(&q, err) < 0)
+	if (ff_stmt_run(&q, err) < 0)
 		return -1;
 	*ret_id = ff_last_id(s);
+	*ret_new = true;
 	return 0;
 }
 
@@ -54,13 +66,22 @@ int ff_store_repos(struct ff_store *s, ff_store_repo_fn fn, void *arg, struct ff
 	struct ff_stmt q;
 	int rc;
 
-	ff_stmt(&q, s, "SELECT id, path FROM repos ORDER BY id");
+	ff_stmt(&q, s, "SELECT id, path, tips_known FROM repos ORDER BY id");
 	while ((rc = ff_step(&q, err)) > 0) {
 		FF_AUTO(ff_free) char *path = ff_col_bytes(&q, 1);
 
-		fn(arg, ff_col_int(&q, 0), path);
+		fn(arg, ff_col_int(&q, 0), path, ff_col_int(&q, 2) != 0);
 	}
 	return rc;
+}
+
+int ff_store_tips_known(struct ff_store *s, int64_t repo, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "UPDATE repos SET tips_known = 1 WHERE id = ?1");
+	ff_bind_int(&q, 1, repo);
+	return ff_stmt_run(&q, err);
 }
 
 int ff_store_tip_get(struct ff_store *s, int64_t repo, const char *ref, char ret_oid[FF_OID_HEX_MAX + 1],
@@ -95,7 +116,7 @@ int ff_store_tip_set(struct ff_store *s, int64_t repo, const char *ref, const ch
 	ff_bind_bytes(&q, 2, ref);
 	if (oid[strspn(oid, "0")])
 		ff_bind_oid(&q, 3, oid);
-	return ff_exec(&q, err);
+	return ff_stmt_run(&q, err);
 }
 
 #define PUSH_COLUMNS "id, push_id, repo, ref, old_oid, new_oid, pusher, uid, options, received_ms, decided"
@@ -161,7 +182,7 @@ int ff_store_push_add(struct ff_store *s, struct ff_push *p, bool *ret_new, stru
 	ff_bind_text(&q, 8, p->options);
 	ff_bind_int(&q, 9, p->received_ms);
 	ff_bind_int(&q, 10, p->decided);
-	if (ff_exec(&q, err) < 0)
+	if (ff_stmt_run(&q, err) < 0)
 		return -1;
 	p->row = ff_last_id(s);
 	return 0;
@@ -173,7 +194,7 @@ int ff_store_push_decided(struct ff_store *s, int64_t row, struct ff_err *err)
 
 	ff_stmt(&q, s, "UPDATE pushes SET decided = 1 WHERE id = ?1");
 	ff_bind_int(&q, 1, row);
-	return ff_exec(&q, err);
+	return ff_stmt_run(&q, err);
 }
 
 int ff_store_push_ended_at(struct ff_store *s, int64_t repo, const char *ref, const char *oid, bool *ret_found,
@@ -232,7 +253,7 @@ int ff_store_event_add(struct ff_store *s, int64_t job, enum ff_event_type type,
 	ff_bind_int(&q, 2, type);
 	ff_bind_int(&q, 3, at_ms);
 	ff_bind_text(&q, 4, data);
-	if (ff_exec(&q, err) < 0)
+	if (ff_stmt_run(&q, err) < 0)
 		return -1;
 	*ret_seq = ff_last_id(s);
 	return 0;
@@ -267,7 +288,7 @@ int ff_store_timer_set(struct ff_store *s, int64_t job, enum ff_timer_kind kind,
 	ff_bind_int(&q, 1, job);
 	ff_bind_int(&q, 2, kind);
 	ff_bind_int(&q, 3, due_ms);
-	return ff_exec(&q, err);
+	return ff_stmt_run(&q, err);
 }
 
 int ff_store_timers_clear(struct ff_store *s, int64_t job, struct ff_err *err)
@@ -276,7 +297,7 @@ int ff_store_timers_clear(struct ff_store *s, int64_t job, struct ff_err *err)
 
 	ff_stmt(&q, s, "DELETE FROM timers WHERE job = ?1");
 	ff_bind_int(&q, 1, job);
-	return ff_exec(&q, err);
+	return ff_stmt_run(&q, err);
 }
 
 static int timer_delete(struct ff_store *s, int64_t job, int64_t kind, struct ff_err *err)
@@ -286,7 +307,7 @@ static int timer_delete(struct ff_store *s, int64_t job, int64_t kind, struct ff
 	ff_stmt(&q, s, "DELETE FROM timers WHERE job = ?1 AND kind = ?2");
 	ff_bind_int(&q, 1, job);
 	ff_bind_int(&q, 2, kind);
-	return ff_exec(&q, err);
+	return ff_stmt_run(&q, err);
 }
 
 int ff_store_timer_take(struct ff_store *s, int64_t now_ms, int64_t *ret_job, enum ff_timer_kind *ret_kind,
@@ -336,7 +357,7 @@ int ff_store_answer_add(struct ff_store *s, const struct ff_answer *a, bool *ret
 	ff_bind_int(&q, 9, a->cache_write);
 	ff_bind_int(&q, 10, a->latency_ms);
 	ff_bind_int(&q, 11, a->at_ms);
-	if (ff_exec(&q, err) < 0)
+	if (ff_stmt_run(&q, err) < 0)
 		return -1;
 	*ret_new = ff_changes(s) > 0;
 	return 0;

@@ -12,7 +12,9 @@ static const char *const steps[] = {
 	/* 1 */
 	/* repos: bounded by the repositories that have our hooks. */
 	"CREATE TABLE repos ("
-	" id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, added_ms INTEGER NOT NULL) STRICT;"
+	" id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, added_ms INTEGER NOT NULL,"
+	/* 0 until the refs that were there before us were noted: they must not start jobs. */
+	" tips_known INTEGER NOT NULL DEFAULT 0) STRICT;"
 
 	/* tips: one row a designated ref that was ever pushed; removed with the ref. */
 	"CREATE TABLE tips ("

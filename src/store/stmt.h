@@ -41,7 +41,7 @@ void ff_bind_oid(struct ff_stmt *q, int at, const char *hex); /* 20 or 32 bytes;
 /* 1: a row, 0: done, -1: failed (FF_E_STORE). */
 int ff_step(struct ff_stmt *q, struct ff_err *err);
 /* For statements without rows. */
-int ff_exec(struct ff_stmt *q, struct ff_err *err);
+int ff_stmt_run(struct ff_stmt *q, struct ff_err *err);
 void ff_stmt_done(struct ff_stmt *q);
 int64_t ff_col_int(struct ff_stmt *q, int col);
 const char *ff_col_text(struct ff_stmt *q, int col); /* borrowed until the next step; NULL for NULL */

@@ -155,7 +155,7 @@ int ff_step(struct ff_stmt *q, struct ff_err *err)
 	return rc == SQLITE_DONE ? 0 : -1;
 }
 
-int ff_exec(struct ff_stmt *q, struct ff_err *err)
+int ff_stmt_run(struct ff_stmt *q, struct ff_err *err)
 {
 	int rc = ff_step(q, err);
 
@@ -210,7 +210,7 @@ int ff_store_begin(struct ff_store *s, struct ff_err *err)
 	struct ff_stmt q;
 
 	ff_stmt(&q, s, "BEGIN IMMEDIATE");
-	return ff_exec(&q, err);
+	return ff_stmt_run(&q, err);
 }
 
 int ff_store_commit(struct ff_store *s, struct ff_err *err)
@@ -218,7 +218,7 @@ int ff_store_commit(struct ff_store *s, struct ff_err *err)
 	struct ff_stmt q;
 
 	ff_stmt(&q, s, "COMMIT");
-	return ff_exec(&q, err);
+	return ff_stmt_run(&q, err);
 }
 
 void ff_store_rollback(struct ff_store *s)

@@ -37,12 +37,17 @@ void ff_store_rollback(struct ff_store *s);
 /* Row of the repository at this path; *ret_new when it was added now. */
 int ff_store_repo(struct ff_store *s, const char *path, int64_t now_ms, int64_t *ret_id, bool *ret_new,
 		  struct ff_err *err);
+/* FF_E_NOT_FOUND when no push of it was ever taken. */
+int ff_store_repo_find(struct ff_store *s, const char *path, int64_t *ret_id, struct ff_err *err);
 int ff_store_repo_path(struct ff_store *s, int64_t repo, char **ret_path, struct ff_err *err);
-typedef void (*ff_store_repo_fn)(void *arg, int64_t repo, const char *path);
+/* tips_known: whether the refs that were there before us have been noted. */
+typedef void (*ff_store_repo_fn)(void *arg, int64_t repo, const char *path, bool tips_known);
 int ff_store_repos(struct ff_store *s, ff_store_repo_fn fn, void *arg, struct ff_err *err);
-/* Last handled tip of a designated ref; "" for none. old tips stay until the ref is deleted. */
+int ff_store_tips_known(struct ff_store *s, int64_t repo, struct ff_err *err);
+/* Last handled tip of a designated ref; "" for none. */
 int ff_store_tip_get(struct ff_store *s, int64_t repo, const char *ref, char ret_oid[FF_OID_HEX_MAX + 1],
 		     struct ff_err *err);
+/* An oid of zeros forgets the ref. */
 int ff_store_tip_set(struct ff_store *s, int64_t repo, const char *ref, const char *oid, struct ff_err *err);
 
 /* --- pushes ---------------------------------------------------------- */
@@ -73,10 +78,13 @@ int ff_store_pushes_open(struct ff_store *s, ff_store_push_fn fn, void *arg, str
 /* Gives it its number and UUID. push: row or 0. retry_of: number or 0. */
 int ff_store_job_add(struct ff_store *s, struct ff_job *job, int64_t push, int64_t retry_of, struct ff_err *err);
 int ff_store_job_save(struct ff_store *s, const struct ff_job *job, struct ff_err *err);
+/* Its recovery points, after an event that changed them. */
+int ff_store_steps_save(struct ff_store *s, const struct ff_job *job, struct ff_err *err);
 int ff_store_job_get(struct ff_store *s, int64_t id, struct ff_job **ret_job, struct ff_err *err);
 int ff_store_job_by_uuid(struct ff_store *s, const char *uuid, int64_t *ret_id, struct ff_err *err);
 /* The job that a push made, 0 for none; the push row of a job, 0 for none. */
 int ff_store_job_of_push(struct ff_store *s, int64_t push, int64_t *ret_id, struct ff_err *err);
+int ff_store_job_by_push_id(struct ff_store *s, const unsigned char id[16], int64_t *ret_id, struct ff_err *err);
 int ff_store_push_of_job(struct ff_store *s, int64_t job, int64_t *ret_push, struct ff_err *err);
 /* Next job to run: queued, highest priority, lowest number; 0 for none. */
 int ff_store_next_queued(struct ff_store *s, int64_t *ret_id, struct ff_err *err);

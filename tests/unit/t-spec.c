@@ -254,11 +254,18 @@ static const struct row decisions[] = {
 	  NULL, "65 bytes, the limit is 64 (hook.max-task)" },
 };
 
+/* As a reader would: the trailer out of the tip's message. Valid until the next call. */
 static struct ff_repo_facts facts_of(const struct row *r)
 {
+	static char task[1024];
+	FF_AUTO(ff_free) char *value = NULL;
+
+	if (r->message)
+		value = ff_trailer_value(r->message, strlen(r->message), FF_TRAILER_TASK);
+	(void)snprintf(task, sizeof task, "%s", value ? value : "");
 	return (struct ff_repo_facts){
 		.tip_is_commit = true, .head_branch = "main", .target_oid = OID_B,
-		.message = r->message, .message_len = r->message ? strlen(r->message) : 0,
+		.trailer_task = value ? task : NULL,
 		.task_file = r->file, .task_file_len = r->file ? strlen(r->file) : 0, .task_file_name = "docs.md",
 	};
 }

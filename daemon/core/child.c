@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting this program again in another role, with its parent on descriptor 3. */
+#include "daemon/core/core.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/names.h"
+#include "base/proc.h"
+#include "base/sock.h"
+#include "base/text.h"
+
+/* What a role's environment may hold; the gateway also needs the way out. */
+static bool env_allowed(const char *entry, bool gateway)
+{
+	static const char *const all[] = { "PATH=", "LANG=", "TMPDIR=", "HOME=", FF_ENV_PREFIX, "ASAN_OPTIONS=",
+					   "UBSAN_OPTIONS=", "LSAN_OPTIONS=" };
+	static const char *const out[] = { "ANTHROPIC_BASE_URL=", "CREDENTIALS_DIRECTORY=", "https_proxy=",
+					   "HTTPS_PROXY=", "http_proxy=", "no_proxy=", "NO_PROXY=", "all_proxy=" };
+
+	for (size_t i = 0; i < FF_ARRAY_LEN(all); i++)
+		if (ff_starts(entry, all[i]))
+			return true;
+	for (size_t i = 0; gateway && i < FF_ARRAY_LEN(out); i++)
+		if (ff_starts(entry, out[i]))
+			return true;
+	return false;
+}
+
+static char **make_env(bool gateway)
+{
+	size_t n = 0, used = 0;
+	char **env;
+
+	while (environ && environ[n])
+		n++;
+	env = ff_calloc(n + 1, sizeof *env);
+	for (size_t i = 0; i < n; i++)
+		if (env_allowed(environ[i], gateway))
+			env[used++] = environ[i];
+	return env;
+}
+
+static char **make_argv(const struct ff_role_args *args, const char *role)
+{
+	size_t n = 0, used = 0;
+	char **argv;
+
+	while (args->settings && args->settings[n])
+		n++;
+	argv = ff_calloc(2 * n + 6, sizeof *argv);
+	argv[used++] = ff_strdup(FF_DAEMON);
+	argv[used++] = ff_strdup("--role");
+	argv[used++] = ff_strdup(role);
+	if (args->config_file) {
+		argv[used++] = ff_strdup("--config");
+		argv[used++] = ff_strdup(args->config_file);
+	}
+	for (size_t i = 0; i < n; i++) {
+		argv[used++] = ff_strdup("-c");
+		argv[used++] = ff_strdup(args->settings[i]);
+	}
+	return argv;
+}
+
+static void on_ended(void *arg, pid_t pid, int status)
+{
+	struct ff_child *c = arg;
+
+	(void)pid;
+	c->exit_watch = NULL;
+	c->pid = 0;
+	ff_chan_free(&c->chan);
+	c->on_exit(c->owner, status);
+}
+
+/* Broken rules end the peer; an end of file means that the exit follows. */
+static void on_closed(void *arg, struct ff_chan *chan, const struct ff_err *err)
+{
+	struct ff_child *c = arg;
+
+	(void)chan;
+	if (err->code != FF_E_UNREACHABLE) {
+		ff_log_error(&c->core->log, "child.bad", "the %s broke the protocol: %s", c->role, err->text);
+		ff_child_kill(c, SIGKILL);
+	}
+	ff_chan_free(&c->chan);
+}
+
+static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
+{
+	struct ff_child *c = arg;
+
+	if (type == FF_MSG_HELLO)
+		return;
+	c->on_msg(c->owner, chan, type, msg, fd);
+}
+
+int ff_child_start(struct ff_core *core, struct ff_child *c, const char *role, enum ff_peer peer, ff_msg_fn fn,
+		   void (*exit_fn)(void *owner, int status), void *owner, struct ff_err *err)
+{
+	char **argv = make_argv(core->args, role);
+	char **env = make_env(peer == FF_PEER_GATEWAY);
+	struct ff_spawn spawn = { .path = core->args->self, .argv = argv, .envp = env, .fd_in = -1, .fd_out = -1,
+				  .fd_err = -1 };
+	int fds[2], rc;
+
+	ff_sock_pair(fds);
+	spawn.fd_3 = fds[1];
+	*c = (struct ff_child){ .core = core, .role = role, .on_msg = fn, .on_exit = exit_fn, .owner = owner };
+	rc = ff_spawn(&spawn, &c->pid, err);
+	ff_close(&fds[1]);
+	for (size_t i = 0; argv[i]; i++)
+		ff_free(&argv[i]);
+	ff_free(&argv);
+	ff_free(&env);
+	if (rc < 0) {
+		ff_close(&fds[0]);
+		return -1;
+	}
+	c->chan = ff_chan_new(fds[0], FF_PEER_CORE, peer);
+	ff_chan_attach(c->chan, core->loop, on_msg, on_closed, c);
+	c->exit_watch = ff_loop_child(core->loop, c->pid, on_ended, c);
+	return 0;
+}
+
+void ff_child_kill(struct ff_child *c, int signo)
+{
+	if (c->pid > 0)
+		(void)kill(c->pid, signo); /* it may be gone already: the reaper will say so */
+}
+
+void ff_child_hang_up(struct ff_child *c)
+{
+	ff_chan_free(&c->chan);
+}
+
+void ff_child_fini(struct ff_child *c)
+{
+	ff_chan_free(&c->chan);
+	if (c->pid > 0) {
+		ff_watch_free(&c->exit_watch);
+		ff_child_kill(c, SIGKILL);
+		(void)ff_wait(c->pid);
+		c->pid = 0;
+	}
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* Jobs and events as JSON, for the record, for workers and for clients: one spelling for all. */
+#include "daemon/core/core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/names.h"
+#include "base/text.h"
+
+json_t *ff_time_json(int64_t wall_ms)
+{
+	char text[FF_CLOCK_TEXT];
+
+	if (!wall_ms)
+		return json_null();
+	ff_clock_format(wall_ms, text);
+	return json_string(text);
+}
+
+static json_t *oid_json(const char *oid)
+{
+	return oid && *oid ? json_string(oid) : json_null();
+}
+
+static json_t *word_json(const char *word)
+{
+	return word && *word ? json_string(word) : json_null();
+}
+
+static const char *branch_of(const char *ref)
+{
+	return ref && ff_starts(ref, FF_HEADS) ? ref + strlen(FF_HEADS) : ref;
+}
+
+static json_t *paths_json(const char *const *paths)
+{
+	json_t *list = json_array();
+
+	for (; paths && *paths; paths++)
+		(void)json_array_append_new(list, ff_json_from_bytes(*paths));
+	return list;
+}
+
+static void set(json_t *o, const char *key, json_t *value)
+{
+	(void)json_object_set_new(o, key, value);
+}
+
+static void set_progress(json_t *o, const struct ff_job *j)
+{
+	json_t *steps = json_array();
+
+	for (int k = 1; k < FF_STEP_LIMIT; k++)
+		if (j->step_done[k])
+			(void)json_array_append_new(steps, json_string(ff_step_word((enum ff_step_kind)k)));
+	set(o, "attempt", json_integer(j->attempt));
+	set(o, "failures", json_integer(j->failures));
+	set(o, "step", j->step ? json_string(ff_step_word(j->step)) : json_null());
+	set(o, "steps_done", steps);
+	set(o, "result_branch", ff_json_from_bytes(branch_of(j->result_ref)));
+	set(o, "result_oid", oid_json(j->result_oid));
+	set(o, "base_oid", oid_json(j->base_oid));
+	set(o, "conflicts", paths_json((const char *const *)j->conflicts));
+	set(o, "tokens_in", json_integer(j->tokens_in));
+	set(o, "tokens_out", json_integer(j->tokens_out));
+	set(o, "cost_microusd", json_integer(j->cost_microusd));
+	set(o, "created", ff_time_json(j->created_ms));
+	set(o, "started", ff_time_json(j->started_ms));
+	set(o, "ended", ff_time_json(j->ended_ms));
+}
+
+json_t *ff_job_to_json(struct ff_core *core, const struct ff_job *j)
+{
+	FF_AUTO(ff_free) char *repo = NULL;
+	FF_AUTO(ff_free) char *description = ff_job_describe(j);
+	FF_AUTO(ff_free) char *url = ff_core_job_url(core, j->id);
+	json_t *o = json_object();
+
+	(void)ff_store_repo_path(core->store, j->repo, &repo, NULL); /* without it the job is shown all the same */
+	set(o, "number", json_integer(j->id));
+	set(o, "uuid", json_string(j->uuid));
+	set(o, "state", json_string(ff_job_state_word(j->state)));
+	set(o, "wait", j->wait ? json_string(ff_job_wait_word(j->wait)) : json_null());
+	set(o, "wait_until", ff_time_json(j->wait_until_ms));
+	set(o, "reason", ff_json_from_bytes(j->reason));
+	set(o, "error", j->error ? json_string(ff_err_name(j->error)) : json_null());
+	set(o, "description", ff_json_from_bytes(description));
+	set(o, "url", word_json(url));
+	set(o, "repo", ff_json_from_bytes(repo));
+	set(o, "branch", ff_json_from_bytes(branch_of(j->source_ref)));
+	set(o, "source_oid", oid_json(j->source_oid));
+	set(o, "target", ff_json_from_bytes(j->spec.target));
+	set(o, "task", ff_json_from_bytes(j->spec.task));
+	set(o, "task_from", ff_json_from_bytes(j->spec.task_from));
+	set(o, "pusher", ff_json_from_bytes(j->pusher));
+	set(o, "priority", json_string(ff_priority_word(j->spec.priority)));
+	set(o, "environment", ff_json_from_bytes(j->spec.env_name));
+	set_progress(o, j);
+	return o;
+}
+
+json_t *ff_event_fields(const struct ff_event *ev)
+{
+	json_t *o = json_object();
+
+	if (ev->attempt)
+		set(o, "attempt", json_integer(ev->attempt));
+	if (ev->step)
+		set(o, "step", json_string(ff_step_word(ev->step)));
+	if (ev->wait)
+		set(o, "wait", json_string(ff_job_wait_word(ev->wait)));
+	if (ev->until_ms)
+		set(o, "until", ff_time_json(ev->until_ms));
+	if (ev->error)
+		set(o, "error", json_string(ff_err_name(ev->error)));
+	if (ev->text && *ev->text)
+		set(o, "text", ff_json_from_bytes(ev->text));
+	if (ev->oid && *ev->oid)
+		set(o, "oid", json_string(ev->oid));
+	if (ev->base_oid && *ev->base_oid)
+		set(o, "base_oid", json_string(ev->base_oid));
+	if (ev->ref && *ev->ref)
+		set(o, "ref", ff_json_from_bytes(ev->ref));
+	if (ev->tokens_in || ev->tokens_out) {
+		set(o, "tokens_in", json_integer(ev->tokens_in));
+		set(o, "tokens_out", json_integer(ev->tokens_out));
+	}
+	if (ev->paths && ev->paths[0])
+		set(o, "paths", paths_json(ev->paths));
+	return o;
+}
+
+json_t *ff_event_to_json(int64_t seq, int64_t job, enum ff_event_type type, int64_t at_ms, json_t *fields)
+{
+	json_t *o = json_pack("{s:I,s:I,s:s,s:o}", "seq", (json_int_t)seq, "job", (json_int_t)job, "type",
+			      ff_event_name(type), "at", ff_time_json(at_ms));
+
+	(void)json_object_update_missing(o, fields);
+	json_decref(fields);
+	return o;
+}
+
+static int read_paths(const json_t *msg, char ***ret, struct ff_err *err)
+{
+	const json_t *list = json_object_get(msg, "paths");
+	char **paths;
+
+	if (!list || json_is_null(list))
+		return 0;
+	if (!json_is_array(list))
+		return ff_err_set(err, FF_E_PROTOCOL, "'paths' must be a list");
+	*ret = paths = ff_calloc(json_array_size(list) + 1, sizeof *paths); /* freed with the event, whole or not */
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		if (ff_json_bytes(json_array_get(list, i), &paths[i], err) < 0)
+			return ff_err_wrap(err, "'paths'");
+	}
+	return 0;
+}
+
+static int read_oid(const json_t *msg, const char *key, const char **ret, struct ff_err *err)
+{
+	const char *s = NULL;
+
+	if (ff_msg_opt_str(msg, key, &s, err) < 0)
+		return -1;
+	if (s && *s && !ff_oid_valid(s))
+		return ff_err_set(err, FF_E_PROTOCOL, "'%s' is not an object id", key);
+	*ret = s;
+	return 0;
+}
+
+static int read_step(const json_t *msg, enum ff_step_kind *ret, struct ff_err *err)
+{
+	const char *word = NULL;
+
+	if (ff_msg_opt_str(msg, "step", &word, err) < 0)
+		return -1;
+	if (word && ff_step_by_word(word, ret) < 0)
+		return ff_err_set(err, FF_E_PROTOCOL, "there is no step '%.30s'", word);
+	return 0;
+}
+
+void ff_event_in_fini(struct ff_event_in *in)
+{
+	for (size_t i = 0; in->paths && in->paths[i]; i++)
+		ff_free(&in->paths[i]);
+	ff_free(&in->paths);
+	ff_free(&in->ref);
+	ff_free(&in->text);
+}
+
+int ff_event_from_msg(const json_t *msg, struct ff_event_in *in, struct ff_err *err)
+{
+	struct ff_event *ev = &in->ev;
+	const char *error = NULL;
+	int64_t attempt;
+
+	memset(in, 0, sizeof *in);
+	if (ff_msg_int(msg, "attempt", 1, INT32_MAX, &attempt, err) < 0 || read_step(msg, &ev->step, err) < 0 ||
+	    ff_msg_bytes(msg, "text", &in->text, err) < 0 || ff_msg_bytes(msg, "ref", &in->ref, err) < 0 ||
+	    ff_msg_opt_str(msg, "error", &error, err) < 0 || read_oid(msg, "oid", &ev->oid, err) < 0 ||
+	    read_oid(msg, "base_oid", &ev->base_oid, err) < 0 || read_paths(msg, &in->paths, err) < 0)
+		return -1;
+	ev->attempt = (int)attempt;
+	ev->text = in->text;
+	ev->ref = in->ref;
+	ev->paths = (const char *const *)in->paths;
+	if (error)
+		ev->error = ff_err_by_name(error);
+	return 0;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/* The clients of control.sock: requests in, answers out after the commit, and those that watch. */
+#include "daemon/core/control.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/sock.h"
+
+#define CLIENTS_MAX 256
+
+struct client {
+	struct client *next;
+	struct ff_core *core;
+	struct ff_chan *chan; /* NULL: gone, kept for its requests */
+	int requests;
+};
+
+struct ff_request {
+	struct ff_request *next;
+	struct client *client;
+	int64_t id;
+	bool watching;
+	int64_t job, last_seq;
+};
+
+struct ff_control {
+	int fd;
+	struct ff_watch *watch;
+	struct client *clients;
+	struct ff_request *requests;
+	int n_clients;
+};
+
+static void drop_client_if_idle(struct client *c)
+{
+	struct ff_control *ctl = c->core->control;
+	struct client **at = &ctl->clients;
+
+	if (c->chan || c->requests)
+		return;
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	ctl->n_clients--;
+	free(c);
+}
+
+static void end_request(struct ff_request *r)
+{
+	struct ff_request **at = &r->client->core->control->requests;
+
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+	r->client->requests--;
+	drop_client_if_idle(r->client);
+	free(r);
+}
+
+struct ff_core *ff_request_core(struct ff_request *r)
+{
+	return r->client->core;
+}
+
+static void send(struct ff_request *r, enum ff_msg_type type, json_t *msg, int fd)
+{
+	struct ff_err err = { 0 };
+
+	if (!r->client->chan) {
+		json_decref(msg);
+		ff_close(&fd);
+	} else if (ff_chan_send(r->client->chan, type, msg, fd, &err) < 0) {
+		/* An item over the limit of a message: the client hears of it instead of waiting. */
+		(void)ff_chan_send(r->client->chan, FF_MSG_END, json_pack("{s:I,s:o}", "id", (json_int_t)r->id, "error",
+				   ff_json_from_err(&err)), -1, NULL);
+	}
+}
+
+void ff_reply_item(struct ff_request *r, json_t *data, int fd)
+{
+	send(r, FF_MSG_ITEM, json_pack("{s:I,s:o}", "id", (json_int_t)r->id, "data", data), fd);
+}
+
+void ff_reply_end(struct ff_request *r, const struct ff_err *err, json_t *data)
+{
+	json_t *msg = json_pack("{s:I}", "id", (json_int_t)r->id);
+
+	if (err && err->code)
+		(void)json_object_set_new(msg, "error", ff_json_from_err(err));
+	if (data)
+		(void)json_object_set_new(msg, "data", data);
+	send(r, FF_MSG_END, msg, -1);
+	end_request(r);
+}
+
+/* --- watching ---------------------------------------------------------------- */
+
+static void old_event(void *arg, int64_t seq, int64_t job, enum ff_event_type type, int64_t at_ms, const char *data)
+{
+	struct ff_request *r = arg;
+	json_t *fields = json_loads(data, 0, NULL);
+
+	ff_reply_item(r, ff_event_to_json(seq, job, type, at_ms, fields ? fields : json_object()), -1);
+	r->last_seq = seq;
+}
+
+void ff_request_watch(struct ff_request *r, int64_t job, int64_t after)
+{
+	struct ff_err err = { 0 };
+
+	r->watching = true;
+	r->job = job;
+	r->last_seq = after;
+	if (job && ff_store_events(ff_request_core(r)->store, job, after, 100000, old_event, r, &err) < 0)
+		ff_reply_end(r, &err, NULL);
+}
+
+void ff_watch_event(struct ff_core *core, int64_t job, int64_t seq, json_t *event)
+{
+	for (struct ff_request *r = core->control ? core->control->requests : NULL; r; r = r->next) {
+		if (!r->watching || (r->job && r->job != job) || seq <= r->last_seq)
+			continue;
+		r->last_seq = seq;
+		ff_reply_item(r, json_incref(event), -1);
+	}
+}
+
+void ff_watch_log(struct ff_core *core, int64_t job, json_t *line)
+{
+	for (struct ff_request *r = core->control ? core->control->requests : NULL; r; r = r->next)
+		if (r->watching && r->job == job)
+			ff_reply_item(r, json_pack("{s:O}", "log", line), -1);
+}
+
+void ff_watch_ended(struct ff_core *core, const struct ff_job *job)
+{
+	struct ff_request *next;
+
+	for (struct ff_request *r = core->control ? core->control->requests : NULL; r; r = next) {
+		next = r->next;
+		if (r->watching && r->job == job->id)
+			ff_reply_end(r, NULL, ff_job_to_json(core, job));
+	}
+}
+
+/* --- clients ------------------------------------------------------------------- */
+
+static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
+{
+	struct client *c = arg;
+	struct ff_request *r = ff_calloc(1, sizeof *r);
+	const char *command = NULL;
+	struct ff_err err = { 0 };
+	int rc;
+
+	(void)chan;
+	(void)type; /* the table lets nothing else through */
+	ff_close(&fd);
+	r->client = c;
+	r->next = c->core->control->requests;
+	c->core->control->requests = r;
+	c->requests++;
+	rc = ff_msg_int(msg, "id", 0, INT64_MAX, &r->id, &err);
+	if (rc == 0)
+		rc = ff_msg_str(msg, "command", &command, &err);
+	if (rc < 0)
+		ff_reply_end(r, &err, NULL);
+	else
+		ff_command_run(r, command, json_object_get(msg, "args"));
+}
+
+static void on_closed(void *arg, struct ff_chan *chan, const struct ff_err *err)
+{
+	struct client *c = arg;
+	struct ff_request *next;
+
+	(void)chan;
+	if (err->code != FF_E_UNREACHABLE && err->code != FF_E_NONE)
+		ff_log_warn(&c->core->log, "control.bad", "%s", err->text);
+	ff_chan_free(&c->chan);
+	c->requests++; /* holds it while its watches end */
+	for (struct ff_request *r = c->core->control->requests; r; r = next) {
+		next = r->next;
+		if (r->client == c && r->watching)
+			end_request(r);
+	}
+	c->requests--;
+	drop_client_if_idle(c);
+}
+
+static void add_client(struct ff_core *core, int fd)
+{
+	struct client *c = ff_calloc(1, sizeof *c);
+
+	c->core = core;
+	c->chan = ff_chan_new(fd, FF_PEER_CORE, FF_PEER_CLIENT);
+	c->next = core->control->clients;
+	core->control->clients = c;
+	core->control->n_clients++;
+	ff_chan_attach(c->chan, core->loop, on_msg, on_closed, c);
+}
+
+static void on_connection(void *arg, unsigned ready)
+{
+	struct ff_core *core = arg;
+	int fd;
+
+	(void)ready;
+	while (core->control->n_clients < CLIENTS_MAX && (fd = ff_sock_accept(core->control->fd)) >= 0) {
+		uid_t uid = (uid_t)-1;
+		pid_t pid;
+
+		/* The folder's rights keep others out already; the kernel's word is the second lock. */
+		if (ff_sock_peer(fd, &uid, &pid, NULL) < 0 || (uid != geteuid() && uid != 0)) {
+			ff_log_warn(&core->log, "control.refused", "uid %lu may not use the control socket", (unsigned long)uid);
+			ff_close(&fd);
+			continue;
+		}
+		add_client(core, fd);
+	}
+}
+
+int ff_control_init(struct ff_core *core, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *path = ff_conf_run_path(core->conf, "control.sock");
+
+	core->control = ff_calloc(1, sizeof *core->control);
+	core->control->fd = -1;
+	if (ff_sock_listen(path, 0600, &core->control->fd, err) < 0)
+		return -1;
+	core->control->watch = ff_loop_fd(core->loop, core->control->fd, FF_LOOP_READ, on_connection, core);
+	return 0;
+}
+
+void ff_control_fini(struct ff_core *core)
+{
+	struct ff_control *ctl = ff_steal(&core->control);
+	struct ff_request *r;
+	struct client *c;
+
+	if (!ctl)
+		return;
+	while ((r = ctl->requests)) {
+		ctl->requests = r->next;
+		free(r);
+	}
+	while ((c = ctl->clients)) {
+		ctl->clients = c->next;
+		ff_chan_free(&c->chan);
+		free(c);
+	}
+	ff_watch_free(&ctl->watch);
+	ff_close(&ctl->fd);
+	free(ctl);
+}

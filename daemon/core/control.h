@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FF_DAEMON_CORE_CONTROL_H
+#define FF_DAEMON_CORE_CONTROL_H
+
+/*
+ * control.sock, between control.c (clients, watching) and commands.c (what
+ * each command of ipc/command.def does).
+ */
+
+#include "daemon/core/core.h"
+
+/* A request under way; it lives until ff_reply_end, also when its client has gone. */
+struct ff_request;
+
+struct ff_core *ff_request_core(struct ff_request *r);
+/* data and fd are taken; fd -1: none. Nothing is sent before the turn's commit when a turn is open. */
+void ff_reply_item(struct ff_request *r, json_t *data, int fd);
+/* Ends the request: err NULL or without a code means success. data may be NULL; taken. */
+void ff_reply_end(struct ff_request *r, const struct ff_err *err, json_t *data);
+/* From now on this request gets the events of the job (0: of all) with seq > after, until the job ends. */
+void ff_request_watch(struct ff_request *r, int64_t job, int64_t after);
+
+/* Runs a command; it ends the request now or later. */
+void ff_command_run(struct ff_request *r, const char *command, const json_t *args);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FF_DAEMON_CORE_CORE_H
+#define FF_DAEMON_CORE_CORE_H
+
+/*
+ * Core: the record, the queue, the sockets and the children.  What the files
+ * of this folder share; no other folder includes it.
+ *
+ * One turn of the loop: everything that is ready is handled, each handler
+ * writes into the one transaction of the turn (ff_turn_open) and leaves what
+ * it wants to tell anybody, or start, as an after-call (ff_turn_after).  At
+ * the end of the turn the transaction is committed, then the after-calls run
+ * with ok = true; when it could not be committed, with ok = false, and nothing
+ * of the turn has happened.  An after-call may open the next transaction.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <jansson.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "conf/conf.h"
+#include "daemon/role.h"
+#include "ipc/ipc.h"
+#include "job/job.h"
+#include "job/spec.h"
+#include "store/store.h"
+
+struct ff_core;
+typedef void (*ff_after_fn)(struct ff_core *core, void *arg, bool ok);
+
+struct ff_core {
+	const struct ff_role_args *args;
+	const struct ff_conf *conf;
+	struct ff_loop *loop;
+	struct ff_store *store;
+	struct ff_log log;
+	int lock_fd;
+
+	/* turn.c */
+	bool in_turn, turn_failed;
+	struct ff_after *after_first, **after_end;
+	bool store_broken; /* said once, until it works again */
+
+	/* one struct each, private to its file */
+	struct ff_gateway *gateway;   /* gateway.c */
+	struct ff_readers *readers;   /* readers.c */
+	struct ff_workers *workers;   /* workers.c */
+	struct ff_sandbox_state *sandbox; /* probe.c */
+	struct ff_intake *intake;     /* intake.c */
+	struct ff_specs *specs;       /* specs.c */
+	struct ff_control *control;   /* control.c */
+	struct ff_spool *spool;       /* spool.c */
+	struct ff_watch *timer;       /* timers.c */
+	bool draining;
+	int exit_status;
+};
+
+/* --- turn.c ------------------------------------------------------------- */
+/* Opens the transaction of this turn unless it is open. -1: the record cannot be written now. */
+int ff_turn_open(struct ff_core *core, struct ff_err *err);
+/* A statement failed: nothing of this turn will be committed. */
+void ff_turn_fail(struct ff_core *core, const struct ff_err *err);
+void ff_turn_after(struct ff_core *core, ff_after_fn fn, void *arg);
+void ff_turn_end(void *core);
+
+/* --- jobs.c: the life of jobs -------------------------------------------- */
+/*
+ * Asks whether the event may come, folds it, writes both, and arranges that
+ * watchers are told and ff_job_action is called after COMMIT. Fills in time.
+ */
+int ff_core_event(struct ff_core *core, struct ff_job *job, struct ff_event *ev, struct ff_err *err);
+/* Adds a new job (not yet numbered) with its job.created event. */
+int ff_core_create(struct ff_core *core, struct ff_job *job, int64_t push, int64_t retry_of, struct ff_err *err);
+/* Its task is known: queued, or waiting for an earlier job of the same source. */
+int ff_core_enqueue(struct ff_core *core, struct ff_job *job, struct ff_err *err);
+/* Does what the present state of the job needs; may be called again without harm. */
+void ff_job_action(struct ff_core *core, int64_t job);
+/* The attempt of a worker is over without an outcome of its own: try again or fail. */
+void ff_core_attempt_failed(struct ff_core *core, int64_t job, int attempt, enum ff_err_code code, const char *text);
+/* Starts queued jobs while there is room. */
+void ff_core_dispatch(struct ff_core *core);
+/* At start: asks every live job for its action again. */
+int ff_core_restart_jobs(struct ff_core *core, struct ff_err *err);
+/* By number or UUID. */
+int ff_core_find_job(struct ff_core *core, const char *word, struct ff_job **ret_job, struct ff_err *err);
+/* "https://host/jobs/12", or "" without server.url. Freed by ff_free. */
+char *ff_core_job_url(const struct ff_core *core, int64_t job);
+
+/* --- codec.c: jobs and events as JSON ------------------------------------ */
+json_t *ff_job_to_json(struct ff_core *core, const struct ff_job *job);
+/* Only the fields that the record keeps beside seq, job, type and time. */
+json_t *ff_event_fields(const struct ff_event *ev);
+json_t *ff_event_to_json(int64_t seq, int64_t job, enum ff_event_type type, int64_t at_ms, json_t *fields);
+/* An event that came in a message, with what it points to. */
+struct ff_event_in {
+	struct ff_event ev;
+	char *text, *ref, **paths;
+};
+/* in must be fini'd also when this fails. Object ids stay borrowed from msg. */
+int ff_event_from_msg(const json_t *msg, struct ff_event_in *in, struct ff_err *err);
+void ff_event_in_fini(struct ff_event_in *in);
+json_t *ff_time_json(int64_t wall_ms); /* RFC 3339, null for 0 */
+
+/* --- child.c: our own program in another role ---------------------------- */
+struct ff_child {
+	struct ff_core *core;
+	const char *role;
+	pid_t pid;
+	struct ff_chan *chan;     /* NULL once it was closed */
+	struct ff_watch *exit_watch;
+	ff_msg_fn on_msg;
+	/* Called once, after the process is reaped; the owner then frees the struct by ff_child_fini. */
+	void (*on_exit)(void *owner, int status);
+	void *owner;
+};
+int ff_child_start(struct ff_core *core, struct ff_child *child, const char *role, enum ff_peer peer,
+		   ff_msg_fn on_msg, void (*on_exit)(void *owner, int status), void *owner, struct ff_err *err);
+void ff_child_kill(struct ff_child *child, int signo);
+/* Ends the channel; a role exits when its descriptor 3 ends. */
+void ff_child_hang_up(struct ff_child *child);
+void ff_child_fini(struct ff_child *child);
+
+/* --- readers.c ------------------------------------------------------------ */
+/* data is borrowed, NULL when err is set; fd is owned by the callee (-1: none). `more`: another answer follows. */
+typedef void (*ff_reader_fn)(struct ff_core *core, void *arg, const json_t *data, int fd, bool more,
+			     const struct ff_err *err);
+/* args is taken. The answer always comes, in a later turn. */
+void ff_reader_ask(struct ff_core *core, int64_t repo, const char *what, json_t *args, ff_reader_fn fn, void *arg);
+/* file:// URL of the repository; NULL with err. Freed by ff_free. */
+char *ff_repo_url(struct ff_core *core, int64_t repo, struct ff_err *err);
+void ff_readers_init(struct ff_core *core);
+void ff_readers_fini(struct ff_core *core);
+
+/* --- gateway.c ------------------------------------------------------------- */
+int ff_gateway_start(struct ff_core *core, struct ff_err *err);
+/* Makes the job's socket; ff_workers_gateway_ready is called when it is there. */
+void ff_gateway_open(struct ff_core *core, int64_t job, int attempt);
+void ff_gateway_close(struct ff_core *core, int64_t job);
+bool ff_gateway_alive(const struct ff_core *core);
+void ff_gateway_fini(struct ff_core *core);
+
+/* --- workers.c -------------------------------------------------------------- */
+void ff_workers_init(struct ff_core *core);
+int ff_workers_count(const struct ff_core *core);
+void ff_worker_start(struct ff_core *core, const struct ff_job *job);
+void ff_worker_stop(struct ff_core *core, int64_t job); /* at once; the sandbox dies with it */
+void ff_workers_gateway_ready(struct ff_core *core, int64_t job);
+void ff_workers_reopen_sockets(struct ff_core *core); /* after the gateway was started again */
+void ff_worker_sweep(struct ff_core *core, int64_t job); /* removes the folder of an ended job */
+void ff_workers_sweep_left(struct ff_core *core);        /* at start: folders of jobs that have ended */
+void ff_workers_fini(struct ff_core *core);
+char *ff_job_log_path(const struct ff_core *core, int64_t job);
+
+/* --- probe.c: can this host run a sandbox? ----------------------------------- */
+void ff_sandbox_check(struct ff_core *core); /* asks anew; releases or blocks the queue by the answer */
+bool ff_sandbox_known(const struct ff_core *core);
+/* NULL when all is well, else what is missing. */
+const char *ff_sandbox_missing(const struct ff_core *core);
+void ff_sandbox_fini(struct ff_core *core);
+
+/* --- intake.c, spool.c, reconcile.c: pushes ------------------------------------ */
+int ff_intake_init(struct ff_core *core, struct ff_err *err);
+void ff_intake_fini(struct ff_core *core);
+/*
+ * Takes a push message (hook or spool). uid: of the account that sent it. done
+ * is called once, when it is known what becomes of it; lines is what the
+ * pusher should read, each ended by a newline.
+ */
+enum ff_push_result {
+	FF_PUSH_RECORDED, /* it is in the record */
+	FF_PUSH_LATER,    /* the record cannot be written now: keep the push */
+	FF_PUSH_BAD,      /* it can never be taken; lines says why */
+};
+typedef void (*ff_push_done_fn)(struct ff_core *core, void *arg, enum ff_push_result result, const char *lines);
+void ff_push_take(struct ff_core *core, const json_t *msg, uid_t uid, ff_push_done_fn done, void *arg);
+/* What becomes of a push is known (text for the pusher, may be empty). */
+void ff_intake_decided(struct ff_core *core, int64_t push, const char *text);
+/* Whether the path is a folder that is ours to work for. */
+int ff_core_check_repo(const char *path, struct ff_err *err);
+/* Configuration for a pushed ref; borrowed. */
+void ff_core_policy(const struct ff_core *core, const char *ref, struct ff_policy *ret);
+/* The JSON array of a push, parsed. ret must be fini'd also when this fails. */
+int ff_core_options(const struct ff_core *core, const json_t *list, struct ff_options *ret, struct ff_err *err);
+/* specs.c: asks the repository for what this push's task still needs, and decides. Harmless when asked already. */
+void ff_spec_ask(struct ff_core *core, int64_t push);
+/* Every push that is not decided, every job whose task is not known. */
+void ff_specs_resume(struct ff_core *core);
+void ff_specs_fini(struct ff_core *core);
+int ff_spool_start(struct ff_core *core, struct ff_err *err);
+void ff_spool_fini(struct ff_core *core);
+/* Compares designated refs with the last tips; a repository seen for the first time only has its tips noted. */
+void ff_reconcile(struct ff_core *core, int64_t repo, bool first_time);
+void ff_reconcile_all(struct ff_core *core);
+
+/* --- timers.c ----------------------------------------------------------------- */
+void ff_timers_run(struct ff_core *core);
+void ff_timers_fini(struct ff_core *core);
+
+/* --- control.c, watch.c --------------------------------------------------------- */
+int ff_control_init(struct ff_core *core, struct ff_err *err);
+void ff_control_fini(struct ff_core *core);
+/* For everybody who watches this job. event is borrowed. */
+void ff_watch_event(struct ff_core *core, int64_t job, int64_t seq, json_t *event);
+void ff_watch_log(struct ff_core *core, int64_t job, json_t *line);
+void ff_watch_ended(struct ff_core *core, const struct ff_job *job);
+
+#endif

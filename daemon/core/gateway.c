@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The gateway process: started first, started again when it dies (at once
+ * when it had been working, with a growing delay when it never said a word),
+ * and told which jobs have a socket.
+ */
+#include "daemon/core/core.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/proc.h"
+
+#define DELAY_FIRST_MS 100
+#define DELAY_MOST_MS 30000
+
+struct ff_gateway {
+	struct ff_core *core;
+	struct ff_child child;
+	bool spoke;           /* since it was started */
+	int64_t delay_ms;
+	struct ff_watch *again;
+};
+
+static int start(struct ff_gateway *g, struct ff_err *err);
+
+static void take_usage(struct ff_core *core, const json_t *msg)
+{
+	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+	struct ff_answer a = { .at_ms = ff_clock_wall() };
+	struct ff_event ev = { .type = FF_EVENT_MODEL_ANSWERED };
+	struct ff_err err = { 0 };
+	int64_t attempt, status;
+	bool is_new = false;
+
+	if (ff_msg_int(msg, "job", 1, INT64_MAX, &a.job, &err) < 0 ||
+	    ff_msg_int(msg, "attempt", 0, INT32_MAX, &attempt, &err) < 0 ||
+	    ff_msg_int(msg, "status", 0, 999, &status, &err) < 0 ||
+	    ff_msg_int(msg, "tokens_in", 0, INT64_MAX / 2, &a.tokens_in, &err) < 0 ||
+	    ff_msg_int(msg, "tokens_out", 0, INT64_MAX / 2, &a.tokens_out, &err) < 0 ||
+	    ff_msg_int(msg, "cache_read", 0, INT64_MAX / 2, &a.cache_read, &err) < 0 ||
+	    ff_msg_int(msg, "cache_write", 0, INT64_MAX / 2, &a.cache_write, &err) < 0 ||
+	    ff_msg_int(msg, "latency_ms", 0, INT64_MAX / 2, &a.latency_ms, &err) < 0 ||
+	    ff_msg_str(msg, "key", &a.key, &err) < 0 || ff_msg_str(msg, "model", &a.model, &err) < 0) {
+		ff_log_error(&core->log, "gateway.usage", "%s", err.text);
+		return;
+	}
+	a.attempt = (int)attempt;
+	a.status = (int)status;
+	ev.tokens_in = a.tokens_in + a.cache_read + a.cache_write;
+	ev.tokens_out = a.tokens_out;
+	ev.text = a.model;
+	if (ff_turn_open(core, &err) < 0 || ff_store_job_get(core->store, a.job, &job, &err) < 0)
+		return;
+	ev.attempt = a.attempt <= job->attempt ? a.attempt : job->attempt;
+	if (ff_store_answer_add(core->store, &a, &is_new, &err) < 0)
+		ff_turn_fail(core, &err);
+	else if (is_new && ff_core_event(core, job, &ev, &err) < 0)
+		ff_log_error(&core->log, "gateway.usage", "job %" PRId64 ": %s", a.job, err.text);
+}
+
+static void take_limited(struct ff_core *core, const json_t *msg)
+{
+	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+	FF_AUTO(ff_free) char *text = NULL;
+	struct ff_event ev = { .type = FF_EVENT_RATE_LIMIT };
+	int64_t id, status = 0, wait_ms = 0;
+	struct ff_err err = { 0 };
+
+	if (ff_msg_int(msg, "job", 1, INT64_MAX, &id, &err) < 0 || ff_turn_open(core, &err) < 0 ||
+	    ff_store_job_get(core->store, id, &job, &err) < 0)
+		return;
+	(void)ff_msg_int(msg, "status", 0, 999, &status, NULL);            /* 0: not said */
+	(void)ff_msg_int(msg, "retry_after_ms", 0, INT32_MAX, &wait_ms, NULL);
+	text = wait_ms ? ff_asprintf("the model service answered %" PRId64 ", try again in %" PRId64 " s", status,
+				     wait_ms / 1000)
+		       : ff_asprintf("the model service answered %" PRId64, status);
+	ev.text = text;
+	ev.attempt = job->attempt;
+	if (ff_core_event(core, job, &ev, &err) < 0)
+		ff_log_debug(&core->log, "gateway.limited", "job %" PRId64 ": %s", id, err.text);
+}
+
+static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
+{
+	struct ff_gateway *g = arg;
+	int64_t job = 0;
+
+	(void)chan;
+	ff_close(&fd);
+	g->spoke = true;
+	if (type == FF_MSG_USAGE)
+		take_usage(g->core, msg);
+	else if (type == FF_MSG_LIMITED)
+		take_limited(g->core, msg);
+	else if (type == FF_MSG_OPENED && ff_msg_int(msg, "job", 1, INT64_MAX, &job, NULL) == 0)
+		ff_workers_gateway_ready(g->core, job);
+}
+
+static void start_again(void *arg)
+{
+	struct ff_gateway *g = arg;
+	struct ff_err err = { 0 };
+
+	ff_watch_free(&g->again);
+	if (start(g, &err) == 0) {
+		ff_workers_reopen_sockets(g->core);
+		return;
+	}
+	ff_log_error(&g->core->log, "gateway.start", "%s", err.text);
+	g->again = ff_loop_timer(g->core->loop, DELAY_MOST_MS, start_again, g);
+}
+
+static void on_ended(void *arg, int status)
+{
+	struct ff_gateway *g = arg;
+	char text[FF_STATUS_TEXT];
+
+	ff_status_text(status, text);
+	ff_child_fini(&g->child);
+	if (g->spoke)
+		g->delay_ms = 0;
+	else
+		g->delay_ms = g->delay_ms ? g->delay_ms * 2 : DELAY_FIRST_MS;
+	if (g->delay_ms > DELAY_MOST_MS)
+		g->delay_ms = DELAY_MOST_MS;
+	ff_log_error(&g->core->log, "gateway.ended", "the gateway ended (%s), it is started again in %" PRId64 " ms",
+		     text, g->delay_ms);
+	g->again = ff_loop_timer(g->core->loop, g->delay_ms, start_again, g);
+}
+
+static int start(struct ff_gateway *g, struct ff_err *err)
+{
+	g->spoke = false;
+	return ff_child_start(g->core, &g->child, "gateway", FF_PEER_GATEWAY, on_msg, on_ended, g, err);
+}
+
+int ff_gateway_start(struct ff_core *core, struct ff_err *err)
+{
+	core->gateway = ff_calloc(1, sizeof *core->gateway);
+	core->gateway->core = core;
+	return start(core->gateway, err);
+}
+
+void ff_gateway_open(struct ff_core *core, int64_t job, int attempt)
+{
+	struct ff_gateway *g = core->gateway;
+
+	if (g->child.chan) /* else it is opened when the gateway is back */
+		(void)ff_chan_send(g->child.chan, FF_MSG_OPEN, json_pack("{s:I,s:i}", "job", (json_int_t)job, "attempt",
+				   attempt), -1, NULL); /* a failure ends the child */
+}
+
+void ff_gateway_close(struct ff_core *core, int64_t job)
+{
+	struct ff_gateway *g = core->gateway;
+
+	if (g && g->child.chan)
+		(void)ff_chan_send(g->child.chan, FF_MSG_CLOSE, json_pack("{s:I}", "job", (json_int_t)job), -1, NULL);
+}
+
+bool ff_gateway_alive(const struct ff_core *core)
+{
+	return core->gateway && core->gateway->child.chan;
+}
+
+void ff_gateway_fini(struct ff_core *core)
+{
+	struct ff_gateway *g = ff_steal(&core->gateway);
+
+	if (!g)
+		return;
+	ff_watch_free(&g->again);
+	ff_child_fini(&g->child);
+	free(g);
+}

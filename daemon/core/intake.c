@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ *~ Tour, stop 4.  Pushes come in over hook.sock (or from the spool).  What the
+ *~ push options say is a job at once; what only the repository knows is asked
+ *~ of a reader (specs.c), and the pusher is told what came out if that takes
+ *~ less than hook.answer-time.  Nothing is answered before the commit.
+ */
+#include "daemon/core/core.h"
+
+#include <grp.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/names.h"
+#include "base/num.h"
+#include "base/sock.h"
+#include "base/text.h"
+
+/* Lines for the pusher; the hook shows six. */
+#define LINES_MAX 8192
+#define HOOKS_MAX 256
+
+struct take {
+	struct take *next;
+	struct ff_core *core;
+	ff_push_done_fn done;
+	void *arg;
+	struct ff_buf lines;
+	int64_t *rows;     /* pushes of this message that are not decided yet */
+	size_t n_rows;
+	int64_t new_repo;  /* seen for the first time: its other refs are only noted */
+	enum ff_push_result bad; /* RECORDED unless something else is known */
+	struct ff_watch *timer;
+};
+
+struct hook {
+	struct hook *next;
+	struct ff_core *core;
+	struct ff_chan *chan;
+	uid_t uid;
+	bool taken;   /* its message was taken; done comes */
+	bool gone;
+};
+
+struct ff_intake {
+	int fd;
+	struct ff_watch *watch;
+	struct hook *hooks;
+	int n_hooks;
+	struct take *takes;
+};
+
+void ff_core_policy(const struct ff_core *core, const char *ref, struct ff_policy *ret)
+{
+	const struct ff_conf *c = core->conf;
+	const char *target = ff_conf_branch(c, ref, "target");
+
+	if (!target && *ff_conf_str(c, FF_CONF_JOB_TARGET))
+		target = ff_conf_str(c, FF_CONF_JOB_TARGET);
+	*ret = (struct ff_policy){
+		.trigger_globs = ff_conf_list(c, FF_CONF_TRIGGER_REFS),
+		.trigger_options = ff_conf_bool(c, FF_CONF_TRIGGER_OPTIONS),
+		.ignore_pushers = ff_conf_list(c, FF_CONF_TRIGGER_IGNORE_PUSHER),
+		.result_prefix = ff_conf_str(c, FF_CONF_PUBLISH_RESULT_PREFIX),
+		.conflict_prefix = ff_conf_str(c, FF_CONF_PUBLISH_CONFLICT_PREFIX),
+		.default_task = ff_conf_branch(c, ref, "task"),
+		.default_target = target,
+		.environments = ff_conf_environments(c),
+		.default_retries = (int)ff_conf_int(c, FF_CONF_JOB_RETRIES),
+		.max_retries = (int)ff_conf_int(c, FF_CONF_JOB_MAX_RETRIES),
+		.default_ttl_ms = ff_conf_int(c, FF_CONF_JOB_TTL),
+		.max_ttl_ms = ff_conf_int(c, FF_CONF_JOB_MAX_TTL),
+		.max_task_bytes = (size_t)ff_conf_int(c, FF_CONF_HOOK_MAX_TASK),
+	};
+}
+
+int ff_core_options(const struct ff_core *core, const json_t *list, struct ff_options *ret, struct ff_err *err)
+{
+	struct ff_option_limits limits = ff_conf_option_limits(core->conf);
+	size_t n = json_array_size(list);
+	const char **values = NULL;
+	char **owned = NULL;
+	int rc = 0;
+
+	values = ff_calloc(n + 1, sizeof *values);
+	owned = ff_calloc(n + 1, sizeof *owned);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		rc = ff_json_bytes(json_array_get(list, i), &owned[i], err);
+		values[i] = owned[i];
+	}
+	if (rc == 0)
+		rc = ff_options_parse(values, n, &limits, ret, err);
+	else
+		(void)ff_options_parse(NULL, 0, &limits, ret, NULL); /* for the caller's fini */
+	for (size_t i = 0; i < n; i++)
+		ff_free(&owned[i]);
+	ff_free(&owned);
+	ff_free(&values);
+	return rc;
+}
+
+/* --- one message ------------------------------------------------------------ */
+
+static void line(struct take *t, const char *fmt, ...) FF_PRINTF(2, 3);
+static void line(struct take *t, const char *fmt, ...)
+{
+	FF_AUTO(ff_free) char *s = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	s = ff_vasprintf(fmt, ap);
+	va_end(ap);
+	(void)ff_buf_addf(&t->lines, "%s\n", s); /* what does not fit, the hook would not show */
+}
+
+static void finish(struct take *t, enum ff_push_result result)
+{
+	struct take **at = &t->core->intake->takes;
+
+	while (*at != t)
+		at = &(*at)->next;
+	*at = t->next;
+	ff_watch_free(&t->timer);
+	t->done(t->core, t->arg, result, t->lines.data);
+	ff_buf_fini(&t->lines);
+	ff_free(&t->rows);
+	free(t);
+}
+
+static void on_answer_time(void *arg)
+{
+	struct take *t = arg;
+
+	line(t, "success: push recorded; its task is being read");
+	line(t, "hint: see what became of it: flowforge list");
+	finish(t, FF_PUSH_RECORDED);
+}
+
+void ff_intake_decided(struct ff_core *core, int64_t row, const char *text)
+{
+	struct take *next;
+
+	for (struct take *t = core->intake->takes; t; t = next) {
+		next = t->next;
+		for (size_t i = 0; i < t->n_rows; i++) {
+			if (t->rows[i] != row)
+				continue;
+			t->rows[i] = t->rows[--t->n_rows];
+			if (*text)
+				line(t, "%s", text);
+			if (!t->n_rows && t->timer)
+				finish(t, FF_PUSH_RECORDED);
+			break;
+		}
+	}
+}
+
+static void after_commit(struct ff_core *core, void *arg, bool ok)
+{
+	struct take *t = arg;
+
+	if (!ok) {
+		finish(t, FF_PUSH_LATER);
+		return;
+	}
+	if (t->new_repo)
+		ff_reconcile(core, t->new_repo, true);
+	for (size_t i = 0; i < t->n_rows; i++)
+		ff_spec_ask(core, t->rows[i]);
+	if (t->n_rows)
+		t->timer = ff_loop_timer(core->loop, ff_conf_int(core->conf, FF_CONF_HOOK_ANSWER_TIME), on_answer_time, t);
+	else
+		finish(t, t->bad);
+}
+
+/* The options hold the task: the job has its number from the first transaction on. */
+static int create_job(struct ff_core *core, const struct ff_push *p, struct ff_err *err)
+{
+	FF_AUTO(ff_job_free) struct ff_job *job = ff_job_new();
+
+	job->repo = p->repo;
+	job->source_ref = ff_strdup(p->ref);
+	job->pusher = ff_strdup(p->pusher);
+	memcpy(job->source_oid, p->new_oid, strlen(p->new_oid) + 1); /* ff_oid_valid: it fits */
+	return ff_core_create(core, job, p->row, 0, err);
+}
+
+static int known_push(struct take *t, const struct ff_push *p, struct ff_err *err)
+{
+	int64_t job = 0;
+
+	if (!p->decided) {
+		t->rows[t->n_rows++] = p->row;
+		return 0;
+	}
+	if (ff_store_job_of_push(t->core->store, p->row, &job, err) < 0)
+		return -1;
+	if (job)
+		line(t, "success: job %" PRId64 " has this push already", job);
+	return 0;
+}
+
+static int take_ref(struct take *t, struct ff_push *p, const struct ff_options *options, struct ff_err *err)
+{
+	struct ff_core *core = t->core;
+	const char *hint = NULL;
+	struct ff_policy policy;
+	enum ff_trigger trigger;
+	bool is_new = false;
+
+	ff_core_policy(core, p->ref, &policy);
+	trigger = ff_policy_triggers(&policy, p->ref, p->old_oid, p->new_oid, p->pusher, options, &hint);
+	for (size_t i = 0; policy.trigger_globs[i]; i++)
+		if (ff_glob_match(policy.trigger_globs[i], p->ref) &&
+		    ff_store_tip_set(core->store, p->repo, p->ref, p->new_oid, err) < 0)
+			return -1;
+	switch (trigger) {
+	case FF_TRIGGER_NO:
+		return 0;
+	case FF_TRIGGER_HINT:
+		line(t, "hint: %s", hint);
+		return 0;
+	case FF_TRIGGER_JOB:
+	case FF_TRIGGER_ASK:
+		break;
+	}
+	if (ff_store_push_add(core->store, p, &is_new, err) < 0)
+		return -1;
+	if (!is_new)
+		return known_push(t, p, err);
+	t->rows[t->n_rows++] = p->row;
+	return trigger == FF_TRIGGER_JOB ? create_job(core, p, err) : 0;
+}
+
+static int take_refs(struct take *t, struct ff_push *p, const json_t *refs, const struct ff_options *options,
+		     struct ff_err *err)
+{
+	for (size_t i = 0; i < json_array_size(refs); i++) {
+		const json_t *r = json_array_get(refs, i);
+		FF_AUTO(ff_free) char *ref = NULL;
+
+		if (ff_msg_str(r, "old", &p->old_oid, err) < 0 || ff_msg_str(r, "new", &p->new_oid, err) < 0 ||
+		    ff_msg_bytes(r, "ref", &ref, err) < 0)
+			return -1;
+		if (!ref || !ff_oid_valid(p->old_oid) || !ff_oid_valid(p->new_oid))
+			return ff_err_set(err, FF_E_PROTOCOL, "a ref of the push is malformed");
+		p->ref = ref;
+		if (take_ref(t, p, options, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* A stranger's word for a path is not enough: the repository must be ours. */
+int ff_core_check_repo(const char *path, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *shown = ff_text_shown(path, 100);
+	struct stat st;
+
+	if (path[0] != '/')
+		return ff_err_set(err, FF_E_PROTOCOL, "the repository's path is not absolute: %s", shown);
+	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		return ff_err_set(err, FF_E_NOT_FOUND, "there is no repository at %s", shown);
+	if (geteuid() != 0 && st.st_uid != geteuid())
+		return ff_err_set(err, FF_E_NOT_ALLOWED, "%s belongs to another account than this daemon's", shown);
+	return 0;
+}
+
+static int read_push(struct take *t, const json_t *msg, uid_t uid, struct ff_err *err)
+{
+	const json_t *refs = json_object_get(msg, "refs"), *options = json_object_get(msg, "options");
+	struct ff_push p = { .uid = uid, .received_ms = ff_clock_wall() };
+	FF_AUTO(ff_options_fini) struct ff_options parsed = { 0 };
+	FF_AUTO(ff_free) char *pusher = NULL;
+	FF_AUTO(ff_free) char *repo = NULL;
+	FF_AUTO(ff_free) char *text = NULL;
+	const char *id = NULL;
+	bool is_new = false;
+	int64_t v;
+
+	if (ff_msg_int(msg, "v", 1, 1, &v, err) < 0 || ff_msg_str(msg, "id", &id, err) < 0 ||
+	    ff_msg_bytes(msg, "repo", &repo, err) < 0 || ff_msg_bytes(msg, "pusher", &pusher, err) < 0 ||
+	    ff_core_options(t->core, options, &parsed, err) < 0)
+		return -1;
+	if (!repo || !json_is_array(refs) || ff_unhex(id, sizeof p.id, p.id) < 0)
+		return ff_err_set(err, FF_E_PROTOCOL, "the push has no id, repository or refs");
+	if ((int64_t)json_array_size(refs) > ff_conf_int(t->core->conf, FF_CONF_HOOK_MAX_REFS))
+		return ff_err_set(err, FF_E_TOO_LARGE, "%zu refs in one push are over hook.max-refs", json_array_size(refs));
+	if (ff_core_check_repo(repo, err) < 0)
+		return -1;
+	/* Another account says what it likes; its uid is what the kernel says. */
+	if (uid != geteuid() && uid != 0) {
+		ff_free(&pusher);
+		pusher = ff_asprintf("uid:%lu", (unsigned long)uid);
+	}
+	p.pusher = pusher;
+	text = json_is_array(options) ? json_dumps(options, JSON_COMPACT) : ff_strdup("[]");
+	p.options = text;
+	if (parsed.unknown)
+		line(t, "warning: push option %s is not known here and was ignored", parsed.unknown);
+	t->rows = ff_calloc(json_array_size(refs) + 1, sizeof *t->rows);
+	if (ff_turn_open(t->core, err) < 0 ||
+	    ff_store_repo(t->core->store, repo, p.received_ms, &p.repo, &is_new, err) < 0)
+		return -1;
+	t->new_repo = is_new ? p.repo : 0;
+	return take_refs(t, &p, refs, &parsed, err);
+}
+
+void ff_push_take(struct ff_core *core, const json_t *msg, uid_t uid, ff_push_done_fn done, void *arg)
+{
+	struct take *t = ff_calloc(1, sizeof *t);
+	struct ff_err err = { 0 };
+
+	*t = (struct take){ .next = core->intake->takes, .core = core, .done = done, .arg = arg,
+			    .bad = FF_PUSH_RECORDED };
+	ff_buf_init(&t->lines, LINES_MAX);
+	core->intake->takes = t;
+	if (read_push(t, msg, uid, &err) < 0) {
+		if (err.code == FF_E_STORE) {
+			ff_turn_fail(core, &err);
+		} else {
+			ff_log_warn(&core->log, "push.refused", "%s", err.text);
+			line(t, "error: no job: %s", err.text);
+			t->bad = FF_PUSH_BAD;
+		}
+		t->n_rows = 0;
+	}
+	ff_turn_after(core, after_commit, t);
+}
+
+/* --- hook.sock ---------------------------------------------------------------- */
+
+static void drop_hook(struct hook *h)
+{
+	struct ff_intake *in = h->core->intake;
+	struct hook **at = &in->hooks;
+
+	while (*at != h)
+		at = &(*at)->next;
+	*at = h->next;
+	in->n_hooks--;
+	ff_chan_free(&h->chan);
+	free(h);
+}
+
+static void push_done(struct ff_core *core, void *arg, enum ff_push_result result, const char *lines)
+{
+	struct hook *h = arg;
+
+	(void)core;
+	if (h->gone) { /* it wrote a spool file meanwhile, which will find its push here */
+		drop_hook(h);
+		return;
+	}
+	h->taken = false;
+	while (*lines) {
+		size_t n = strcspn(lines, "\n");
+		FF_AUTO(ff_free) char *text = ff_asprintf("> %.*s", (int)n, lines);
+
+		ff_chan_send_text(h->chan, text);
+		lines += n + (lines[n] == '\n');
+	}
+	ff_chan_send_text(h->chan, result == FF_PUSH_LATER ? "spool" : "done");
+	ff_chan_finish(h->chan);
+}
+
+static void hook_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
+{
+	struct hook *h = arg;
+
+	(void)chan;
+	(void)type; /* the table lets nothing else through */
+	ff_close(&fd);
+	if (h->taken)
+		return;
+	h->taken = true;
+	ff_push_take(h->core, msg, h->uid, push_done, h);
+}
+
+static void hook_closed(void *arg, struct ff_chan *chan, const struct ff_err *err)
+{
+	struct hook *h = arg;
+
+	(void)chan;
+	if (err->code != FF_E_NONE && err->code != FF_E_UNREACHABLE)
+		ff_log_warn(&h->core->log, "hook.bad", "uid %lu: %s", (unsigned long)h->uid, err->text);
+	ff_chan_free(&h->chan);
+	if (h->taken)
+		h->gone = true;
+	else
+		drop_hook(h);
+}
+
+static void on_connection(void *arg, unsigned ready)
+{
+	struct ff_core *core = arg;
+	struct ff_intake *in = core->intake;
+	int fd;
+
+	(void)ready;
+	while (in->n_hooks < HOOKS_MAX && (fd = ff_sock_accept(in->fd)) >= 0) {
+		struct hook *h = ff_calloc(1, sizeof *h);
+		pid_t pid;
+
+		h->core = core;
+		if (ff_sock_peer(fd, &h->uid, &pid, NULL) < 0)
+			h->uid = (uid_t)-1; /* nobody's word counts for less */
+		h->chan = ff_chan_new(fd, FF_PEER_CORE, FF_PEER_HOOK);
+		h->next = in->hooks;
+		in->hooks = h;
+		in->n_hooks++;
+		ff_chan_attach(h->chan, core->loop, hook_msg, hook_closed, h);
+	}
+}
+
+int ff_intake_init(struct ff_core *core, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *path = ff_conf_run_path(core->conf, "hook.sock");
+	struct group *group = getgrnam(FF_NAME);
+	struct ff_intake *in = ff_calloc(1, sizeof *in);
+
+	core->intake = in;
+	in->fd = -1;
+	if (ff_sock_listen(path, 0660, &in->fd, err) < 0)
+		return -1;
+	/* Pushers with accounts of their own reach us through the group; without it there are none. */
+	if (group && chown(path, (uid_t)-1, group->gr_gid) < 0)
+		ff_log_warn(&core->log, "hook.group", "%s cannot be given to the group " FF_NAME, path);
+	in->watch = ff_loop_fd(core->loop, in->fd, FF_LOOP_READ, on_connection, core);
+	return 0;
+}
+
+void ff_intake_fini(struct ff_core *core)
+{
+	struct ff_intake *in = ff_steal(&core->intake);
+	struct hook *h;
+	struct take *t;
+
+	if (!in)
+		return;
+	while ((t = in->takes)) {
+		in->takes = t->next;
+		ff_watch_free(&t->timer);
+		ff_buf_fini(&t->lines);
+		ff_free(&t->rows);
+		free(t);
+	}
+	while ((h = in->hooks)) {
+		in->hooks = h->next;
+		ff_chan_free(&h->chan);
+		free(h);
+	}
+	ff_watch_free(&in->watch);
+	ff_close(&in->fd);
+	free(in);
+}

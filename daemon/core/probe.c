@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Can this host run a sandbox?  Asked of a worker at start and again while the
+ * answer is no.  Until it is yes nothing is run: pushes are taken, jobs wait
+ * as blocked.
+ */
+#include "daemon/core/core.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/proc.h"
+
+#define PROBE_MS 20000
+#define AGAIN_MS 30000
+#define BATCH 100000
+
+struct ff_sandbox_state {
+	struct ff_core *core;
+	struct ff_child child;
+	bool asking, answered, known;
+	char *missing; /* NULL: all is well */
+	struct ff_watch *deadline, *again;
+};
+
+static void release_blocked(struct ff_core *core)
+{
+	FF_AUTO(ff_free) int64_t *ids = NULL;
+	struct ff_err err = { 0 };
+	size_t n = 0;
+
+	if (ff_store_jobs_in(core->store, FF_JOB_WAITING, FF_WAIT_BLOCKED, BATCH, &ids, &n, &err) < 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+		struct ff_event ev = { .type = FF_EVENT_JOB_QUEUED };
+
+		if (ff_store_job_get(core->store, ids[i], &job, &err) < 0 || ff_core_event(core, job, &ev, &err) < 0)
+			ff_log_error(&core->log, "queue.unblock", "job %" PRId64 ": %s", ids[i], err.text);
+	}
+}
+
+static void on_again(void *arg)
+{
+	struct ff_sandbox_state *s = arg;
+
+	ff_watch_free(&s->again);
+	ff_sandbox_check(s->core);
+}
+
+static void answered(struct ff_sandbox_state *s, bool ok, const char *text)
+{
+	s->answered = s->known = true;
+	ff_free(&s->missing);
+	ff_watch_free(&s->deadline);
+	if (ok) {
+		ff_log_info(&s->core->log, "sandbox.ready", "jobs run in a sandbox on this host");
+		release_blocked(s->core);
+	} else {
+		s->missing = ff_strdup(text);
+		ff_log_error(&s->core->log, "sandbox.missing", "%s: jobs wait until this is mended", text);
+		if (!s->again)
+			s->again = ff_loop_timer(s->core->loop, AGAIN_MS, on_again, s);
+	}
+	ff_core_dispatch(s->core);
+}
+
+static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
+{
+	struct ff_sandbox_state *s = arg;
+	const char *text = NULL;
+	bool ok = false;
+
+	(void)chan;
+	ff_close(&fd);
+	if (type != FF_MSG_PROBED || s->answered)
+		return;
+	(void)ff_msg_bool(msg, "ok", &ok, NULL); /* anything but true is no */
+	(void)ff_msg_opt_str(msg, "text", &text, NULL);
+	answered(s, ok, text ? text : "the sandbox probe gave no reason");
+	ff_child_hang_up(&s->child);
+}
+
+static void on_ended(void *arg, int status)
+{
+	struct ff_sandbox_state *s = arg;
+	char how[FF_STATUS_TEXT];
+
+	ff_child_fini(&s->child);
+	s->asking = false;
+	if (s->answered)
+		return;
+	ff_status_text(status, how);
+	ff_log_error(&s->core->log, "sandbox.probe", "the probe ended without an answer (%s)", how);
+	answered(s, false, "the sandbox probe ended without an answer");
+}
+
+static void on_deadline(void *arg)
+{
+	struct ff_sandbox_state *s = arg;
+
+	ff_child_kill(&s->child, SIGKILL);
+}
+
+void ff_sandbox_check(struct ff_core *core)
+{
+	struct ff_sandbox_state *s = core->sandbox;
+	struct ff_err err = { 0 };
+
+	if (!s)
+		s = core->sandbox = ff_calloc(1, sizeof *s);
+	s->core = core;
+	if (s->asking)
+		return;
+	s->answered = false;
+	if (ff_child_start(core, &s->child, "worker", FF_PEER_WORKER, on_msg, on_ended, s, &err) < 0) {
+		answered(s, false, err.text);
+		return;
+	}
+	s->asking = true;
+	s->deadline = ff_loop_timer(core->loop, PROBE_MS, on_deadline, s);
+	(void)ff_chan_send(s->child.chan, FF_MSG_PROBE, json_object(), -1, NULL); /* a failure ends the child */
+}
+
+bool ff_sandbox_known(const struct ff_core *core)
+{
+	return core->sandbox && core->sandbox->known;
+}
+
+const char *ff_sandbox_missing(const struct ff_core *core)
+{
+	return core->sandbox ? core->sandbox->missing : "the sandbox was not probed yet";
+}
+
+void ff_sandbox_fini(struct ff_core *core)
+{
+	struct ff_sandbox_state *s = ff_steal(&core->sandbox);
+
+	if (!s)
+		return;
+	ff_watch_free(&s->deadline);
+	ff_watch_free(&s->again);
+	ff_child_fini(&s->child);
+	ff_free(&s->missing);
+	free(s);
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Readers: one process a repository, kept warm, asked what needs objects or
+ * refs.  Core never opens a repository itself.  A reader that dies over a
+ * question takes only that repository's questions with it.
+ */
+#include "daemon/core/core.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+/* Longest time for an answer; a reader that hangs on a hostile object is ended. */
+#define ANSWER_MS 60000
+
+struct ask {
+	struct ask *next;
+	int64_t id;
+	ff_reader_fn fn;
+	void *arg;
+};
+
+struct reader {
+	struct reader *next;
+	struct ff_readers *all;
+	struct ff_child child;
+	int64_t repo;
+	int64_t used_ms;
+	struct ask *asks;
+	struct ff_watch *deadline;
+	bool going; /* hung up, about to exit */
+};
+
+struct ff_readers {
+	struct ff_core *core;
+	struct reader *first;
+	int64_t last_id;
+};
+
+struct refusal {
+	ff_reader_fn fn;
+	void *arg;
+	struct ff_err err;
+	struct ff_watch *timer;
+	struct ff_core *core;
+};
+
+static void refuse_now(void *arg)
+{
+	struct refusal *r = arg;
+
+	ff_watch_free(&r->timer);
+	r->fn(r->core, r->arg, NULL, -1, false, &r->err);
+	free(r);
+}
+
+/* The answer always comes in a later turn, an error too. */
+static void refuse(struct ff_core *core, ff_reader_fn fn, void *arg, const struct ff_err *err)
+{
+	struct refusal *r = ff_calloc(1, sizeof *r);
+
+	*r = (struct refusal){ .fn = fn, .arg = arg, .err = *err, .core = core };
+	r->timer = ff_loop_timer(core->loop, 0, refuse_now, r);
+}
+
+static void answer(struct reader *r, const json_t *msg, int fd)
+{
+	const json_t *error = json_object_get(msg, "error");
+	struct ff_err err = { 0 };
+	struct ask **at, *a;
+	bool more = false;
+	int64_t id = 0;
+
+	(void)ff_msg_int(msg, "id", 1, INT64_MAX, &id, NULL); /* 0 is nobody's */
+	(void)ff_msg_bool(msg, "more", &more, NULL);
+	for (at = &r->asks; *at && (*at)->id != id; at = &(*at)->next)
+		;
+	a = *at;
+	if (!a) {
+		ff_close(&fd);
+		return;
+	}
+	if (!more)
+		*at = a->next;
+	if (!r->asks)
+		ff_watch_free(&r->deadline);
+	if (error)
+		(void)ff_err_from_json(error, &err);
+	a->fn(r->all->core, a->arg, error ? NULL : json_object_get(msg, "data"), fd, more, error ? &err : NULL);
+	if (!more)
+		free(a);
+}
+
+static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
+{
+	(void)chan;
+	if (type == FF_MSG_ANSWER)
+		answer(arg, msg, fd);
+	else
+		ff_close(&fd);
+}
+
+static void drop_asks(struct reader *r, const char *why)
+{
+	struct ff_err err = { 0 };
+	struct ask *a;
+
+	ff_err_set(&err, FF_E_UNREACHABLE, "%s", why);
+	while ((a = r->asks)) {
+		r->asks = a->next;
+		refuse(r->all->core, a->fn, a->arg, &err);
+		free(a);
+	}
+}
+
+static void on_ended(void *arg, int status)
+{
+	struct reader *r = arg, **at;
+
+	(void)status;
+	for (at = &r->all->first; *at != r; at = &(*at)->next)
+		;
+	*at = r->next;
+	ff_watch_free(&r->deadline);
+	drop_asks(r, "the reader of the repository ended unexpectedly");
+	ff_child_fini(&r->child);
+	free(r);
+}
+
+static void on_deadline(void *arg)
+{
+	struct reader *r = arg;
+
+	ff_log_error(&r->all->core->log, "reader.silent", "the reader of repository %" PRId64 " gave no answer in %d ms",
+		     r->repo, ANSWER_MS);
+	ff_child_kill(&r->child, SIGKILL);
+}
+
+/* Over the limit, the idle reader that was used longest ago goes. */
+static void make_room(struct ff_readers *all)
+{
+	int64_t limit = ff_conf_int(all->core->conf, FF_CONF_SERVER_READERS), n = 0;
+	struct reader *oldest = NULL;
+
+	for (struct reader *r = all->first; r; r = r->next) {
+		n += !r->going;
+		if (!r->going && !r->asks && (!oldest || r->used_ms < oldest->used_ms))
+			oldest = r;
+	}
+	if (n < limit || !oldest)
+		return;
+	oldest->going = true;
+	ff_child_hang_up(&oldest->child);
+}
+
+static struct reader *reader_of(struct ff_readers *all, int64_t repo, struct ff_err *err)
+{
+	struct reader *r;
+
+	for (r = all->first; r; r = r->next)
+		if (r->repo == repo && !r->going && r->child.chan)
+			return r;
+	make_room(all);
+	r = ff_calloc(1, sizeof *r);
+	r->all = all;
+	r->repo = repo;
+	if (ff_child_start(all->core, &r->child, "reader", FF_PEER_READER, on_msg, on_ended, r, err) < 0) {
+		free(r);
+		return NULL;
+	}
+	r->next = all->first;
+	all->first = r;
+	return r;
+}
+
+static char *file_url(const char *path)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
+	struct ff_buf b;
+
+	ff_buf_init(&b, 65536);
+	(void)ff_buf_adds(&b, "file://");
+	for (; *path; path++) {
+		if (strchr(plain, *path))
+			(void)ff_buf_addc(&b, *path);
+		else
+			(void)ff_buf_addf(&b, "%%%02X", (unsigned)(unsigned char)*path);
+	}
+	return ff_steal(&b.data);
+}
+
+char *ff_repo_url(struct ff_core *core, int64_t repo, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *path = NULL;
+
+	return ff_store_repo_path(core->store, repo, &path, err) < 0 ? NULL : file_url(path);
+}
+
+void ff_reader_ask(struct ff_core *core, int64_t repo, const char *what, json_t *args, ff_reader_fn fn, void *arg)
+{
+	struct ff_readers *all = core->readers;
+	struct ff_err err = { 0 };
+	FF_AUTO(ff_free) char *url = ff_repo_url(core, repo, &err);
+	struct reader *r = url ? reader_of(all, repo, &err) : NULL;
+	struct ask *a;
+
+	if (!r) {
+		json_decref(args);
+		refuse(core, fn, arg, &err);
+		return;
+	}
+	a = ff_calloc(1, sizeof *a);
+	*a = (struct ask){ .next = r->asks, .id = ++all->last_id, .fn = fn, .arg = arg };
+	r->asks = a;
+	r->used_ms = ff_clock_mono();
+	if (!r->deadline)
+		r->deadline = ff_loop_timer(core->loop, ANSWER_MS, on_deadline, r);
+	else
+		ff_watch_again(r->deadline, ANSWER_MS);
+	(void)ff_chan_send(r->child.chan, FF_MSG_ASK, json_pack("{s:I,s:s,s:s,s:o}", "id", (json_int_t)a->id, "what",
+			   what, "repo", url, "args", args), -1, NULL); /* a failure ends the child */
+}
+
+void ff_readers_init(struct ff_core *core)
+{
+	core->readers = ff_calloc(1, sizeof *core->readers);
+	core->readers->core = core;
+}
+
+void ff_readers_fini(struct ff_core *core)
+{
+	struct ff_readers *all = ff_steal(&core->readers);
+	struct reader *r;
+
+	while (all && (r = all->first)) {
+		struct ask *a;
+
+		all->first = r->next;
+		while ((a = r->asks)) {
+			r->asks = a->next;
+			free(a);
+		}
+		ff_watch_free(&r->deadline);
+		ff_child_fini(&r->child);
+		free(r);
+	}
+	free(all);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The last net under a push: at start the designated refs are compared with
+ * the tips that were handled last.  A tip that no recorded push ended at was
+ * pushed while nobody could take it or keep it, and gets its job now.  Refs
+ * that were there before us are only noted, or installing the hooks would
+ * start a job for every old branch.
+ */
+#include "daemon/core/core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+
+struct look {
+	int64_t repo;
+	bool first_time;
+};
+
+/* As if the push had been reported, by an unknown pusher without options. */
+static int make_push(struct ff_core *core, int64_t repo, const char *ref, const char *old_oid, const char *oid,
+		     struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *zeros = ff_strdup(oid);
+	struct ff_push p = { .repo = repo, .ref = ref, .new_oid = oid, .uid = -1, .options = "[]",
+			     .received_ms = ff_clock_wall() };
+	FF_AUTO(ff_free) char *shown = ff_text_shown(ref, 200);
+	struct ff_options none = { 0 };
+	const char *hint = NULL;
+	struct ff_policy policy;
+	bool is_new;
+
+	memset(zeros, '0', strlen(zeros));
+	p.old_oid = *old_oid ? old_oid : zeros;
+	ff_random(p.id, sizeof p.id);
+	ff_core_policy(core, ref, &policy);
+	if (ff_policy_triggers(&policy, ref, p.old_oid, oid, NULL, &none, &hint) != FF_TRIGGER_ASK)
+		return 0;
+	ff_log_warn(&core->log, "push.found", "%s moved while no push of it could be taken: it is handled now", shown);
+	return ff_store_push_add(core->store, &p, &is_new, err);
+}
+
+static int look_at(struct ff_core *core, const struct look *l, const char *ref, const char *oid, struct ff_err *err)
+{
+	char tip[FF_OID_HEX_MAX + 1];
+	bool known = true;
+
+	if (ff_store_tip_get(core->store, l->repo, ref, tip, err) < 0)
+		return -1;
+	if (!strcmp(tip, oid) || (l->first_time && *tip))
+		return 0;
+	if (!l->first_time && ff_store_push_ended_at(core->store, l->repo, ref, oid, &known, err) < 0)
+		return -1;
+	if (ff_store_tip_set(core->store, l->repo, ref, oid, err) < 0)
+		return -1;
+	return known ? 0 : make_push(core, l->repo, ref, tip, oid, err);
+}
+
+static int look_at_all(struct ff_core *core, const struct look *l, const json_t *refs, bool last, struct ff_err *err)
+{
+	if (ff_turn_open(core, err) < 0)
+		return -1;
+	for (size_t i = 0; i < json_array_size(refs); i++) {
+		const json_t *r = json_array_get(refs, i);
+		FF_AUTO(ff_free) char *ref = NULL;
+		const char *oid = NULL;
+
+		if (ff_msg_bytes(r, "ref", &ref, err) < 0 || ff_msg_str(r, "oid", &oid, err) < 0)
+			return -1;
+		if (ref && ff_oid_valid(oid) && look_at(core, l, ref, oid, err) < 0)
+			return -1;
+	}
+	return last && l->first_time ? ff_store_tips_known(core->store, l->repo, err) : 0;
+}
+
+static void resume(struct ff_core *core, void *arg, bool ok)
+{
+	(void)arg;
+	if (ok)
+		ff_specs_resume(core);
+}
+
+static void on_refs(struct ff_core *core, void *arg, const json_t *data, int fd, bool more,
+		    const struct ff_err *error)
+{
+	struct look *l = arg;
+	struct ff_err err = { 0 };
+
+	ff_close(&fd);
+	if (error)
+		err = *error;
+	if (!error && look_at_all(core, l, json_object_get(data, "refs"), !more, &err) < 0 && err.code == FF_E_STORE)
+		ff_turn_fail(core, &err);
+	if (err.code)
+		ff_log_warn(&core->log, "push.reconcile", "%s", err.text);
+	if (more)
+		return;
+	if (!l->first_time)
+		ff_turn_after(core, resume, NULL);
+	free(l);
+}
+
+void ff_reconcile(struct ff_core *core, int64_t repo, bool first_time)
+{
+	const char *const *globs = ff_conf_list(core->conf, FF_CONF_TRIGGER_REFS);
+	struct look *l = ff_calloc(1, sizeof *l);
+	json_t *list = json_array();
+
+	*l = (struct look){ .repo = repo, .first_time = first_time };
+	for (; *globs; globs++)
+		(void)json_array_append_new(list, ff_json_from_bytes(*globs));
+	ff_reader_ask(core, repo, "refs", json_pack("{s:o}", "globs", list), on_refs, l);
+}
+
+struct found {
+	int64_t repo;
+	bool first_time;
+	struct found *next;
+};
+
+static void note_repo(void *arg, int64_t repo, const char *path, bool tips_known)
+{
+	struct found **list = arg, *f = ff_calloc(1, sizeof *f);
+
+	(void)path;
+	*f = (struct found){ .repo = repo, .first_time = !tips_known, .next = *list };
+	*list = f;
+}
+
+void ff_reconcile_all(struct ff_core *core)
+{
+	struct found *list = NULL, *f;
+	struct ff_err err = { 0 };
+
+	if (ff_store_repos(core->store, note_repo, &list, &err) < 0)
+		ff_log_error(&core->log, "push.reconcile", "%s", err.text);
+	while ((f = list)) {
+		list = f->next;
+		ff_reconcile(core, f->repo, f->first_time);
+		free(f);
+	}
+}

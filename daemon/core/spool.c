@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pushes that hooks kept while we were away, one file each: taken like a
+ * message of hook.sock, then removed.  The file's owner is who sent it.  A
+ * file that can never be taken goes to spool-bad/, where the administrator
+ * finds it; nothing is thrown away.
+ */
+#include "daemon/core/core.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+/* Files under way at once; the rest waits for the next look. */
+#define UNDER_WAY_MAX 64
+/* Looked at again this often, whatever inotify says. */
+#define LOOK_MS 5000
+
+struct ff_spool {
+	struct ff_core *core;
+	char *dir, *bad_dir;
+	int notify;
+	struct ff_watch *watch, *timer;
+	char *under_way[UNDER_WAY_MAX];
+};
+
+struct spooled {
+	size_t slot;
+};
+
+static void put_aside(struct ff_spool *s, const char *name, const char *why)
+{
+	FF_AUTO(ff_free) char *from = ff_path_join(s->dir, name);
+	FF_AUTO(ff_free) char *to = ff_path_join(s->bad_dir, name);
+
+	if (rename(from, to) < 0)
+		ff_log_error(&s->core->log, "spool.bad", "%s: %s", from, strerror(errno));
+	else
+		ff_log_error(&s->core->log, "spool.bad", "a push in the spool cannot be taken (%s): it is kept as %s", why, to);
+}
+
+static void taken(struct ff_core *core, void *arg, enum ff_push_result result, const char *lines)
+{
+	struct spooled *f = arg;
+	struct ff_spool *s = core->spool;
+	FF_AUTO(ff_free) char *name = s ? ff_steal(&s->under_way[f->slot]) : NULL;
+	FF_AUTO(ff_free) char *path = s ? ff_path_join(s->dir, name) : NULL;
+
+	free(f);
+	if (!s)
+		return;
+	switch (result) {
+	case FF_PUSH_RECORDED:
+		if (unlink(path) < 0 && errno != ENOENT)
+			ff_log_error(&core->log, "spool.unlink", "%s: %s", path, strerror(errno));
+		ff_log_info(&core->log, "spool.taken", "%s", name);
+		break;
+	case FF_PUSH_BAD:
+		put_aside(s, name, lines);
+		break;
+	case FF_PUSH_LATER:
+		break; /* the next look finds it again */
+	}
+}
+
+/* 0, 1 when the file cannot be a push, -1 when it may be one day. */
+static int read_file(struct ff_spool *s, const char *name, json_t **ret_msg, uid_t *ret_uid, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *path = ff_path_join(s->dir, name);
+	FF_AUTO(ff_close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	FF_AUTO(ff_buf_fini) struct ff_buf text;
+	struct stat st;
+
+	ff_buf_init(&text, FF_IPC_LINE_MAX);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		ff_err_errno(err, "%s", path);
+		return errno == ELOOP || errno == EACCES ? 1 : -1;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		ff_err_set(err, FF_E_PROTOCOL, "not a regular file");
+		return 1;
+	}
+	if (ff_fd_read_all(fd, &text, err) < 0)
+		return err->code == FF_E_TOO_LARGE ? 1 : -1;
+	*ret_msg = ff_json_parse(text.data, text.len, err);
+	*ret_uid = st.st_uid;
+	return *ret_msg ? 0 : 1;
+}
+
+static bool is_push_file(const char *name)
+{
+	return strspn(name, "0123456789abcdef") == 32 && !strcmp(name + 32, ".json");
+}
+
+static void take_file(struct ff_spool *s, const char *name)
+{
+	struct ff_err err = { 0 };
+	struct spooled *f;
+	json_t *msg = NULL;
+	uid_t uid = 0;
+	size_t slot = UNDER_WAY_MAX;
+	int rc;
+
+	for (size_t i = 0; i < UNDER_WAY_MAX; i++) {
+		if (s->under_way[i] && !strcmp(s->under_way[i], name))
+			return;
+		if (!s->under_way[i])
+			slot = i;
+	}
+	if (slot == UNDER_WAY_MAX)
+		return;
+	rc = read_file(s, name, &msg, &uid, &err);
+	if (rc > 0)
+		put_aside(s, name, err.text);
+	if (rc)
+		return;
+	s->under_way[slot] = ff_strdup(name);
+	f = ff_calloc(1, sizeof *f);
+	f->slot = slot;
+	ff_push_take(s->core, msg, uid, taken, f);
+	json_decref(msg);
+}
+
+static void look(void *arg)
+{
+	struct ff_spool *s = arg;
+	struct dirent **list = NULL;
+	int n = scandir(s->dir, &list, NULL, alphasort);
+
+	for (int i = 0; i < n; i++) {
+		if (is_push_file(list[i]->d_name))
+			take_file(s, list[i]->d_name);
+		free(list[i]);
+	}
+	free(list);
+	ff_watch_again(s->timer, LOOK_MS);
+}
+
+static void on_notify(void *arg, unsigned ready)
+{
+	struct ff_spool *s = arg;
+	char events[4096];
+
+	(void)ready;
+	while (read(s->notify, events, sizeof events) > 0)
+		; /* which file does not matter */
+	look(s);
+}
+
+int ff_spool_start(struct ff_core *core, struct ff_err *err)
+{
+	struct ff_spool *s = core->spool = ff_calloc(1, sizeof *s);
+
+	s->core = core;
+	s->dir = ff_conf_state_path(core->conf, "spool");
+	s->bad_dir = ff_conf_state_path(core->conf, "spool-bad");
+	s->timer = ff_loop_timer(core->loop, 0, look, s);
+	s->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (s->notify < 0 || inotify_add_watch(s->notify, s->dir, IN_MOVED_TO) < 0)
+		return ff_err_errno(err, "%s: inotify", s->dir);
+	s->watch = ff_loop_fd(core->loop, s->notify, FF_LOOP_READ, on_notify, s);
+	return 0;
+}
+
+void ff_spool_fini(struct ff_core *core)
+{
+	struct ff_spool *s = ff_steal(&core->spool);
+
+	if (!s)
+		return;
+	ff_watch_free(&s->watch);
+	ff_watch_free(&s->timer);
+	ff_close(&s->notify);
+	for (size_t i = 0; i < UNDER_WAY_MAX; i++)
+		ff_free(&s->under_way[i]);
+	ff_free(&s->dir);
+	ff_free(&s->bad_dir);
+	free(s);
+}
