@@ -16,8 +16,7 @@ while [ \$# -gt 0 ]; do
 	esac
 done
 shift
-SSH_ORIGINAL_COMMAND=\$* SENDPACK= GIT_DIR= exec env -u SENDPACK -u GIT_DIR \\
-	"$T/bin/flowforge" -c server.run-dir="$T/no-such-run" shell
+SSH_ORIGINAL_COMMAND=\$* exec "$T/bin/flowforge" -c server.run-dir="$T/no-such-run" shell
 EOF
 chmod +x "$T/bin/ssh"
 GIT_SSH_COMMAND=$T/bin/ssh
@@ -41,9 +40,9 @@ test_expect 'git pushes and fetches through it, also with a blank in the path' '
 	[ "$(git -C "$T/copy" rev-parse HEAD)" = "$(git -C "$T/w" rev-parse HEAD)" ]
 '
 test_expect 'a program named behind the path of a push is not run' '
-	! word 0 "git-receive-pack '"'$T/a b.git'; touch $T/planted"'"
-	! word 0 "git-upload-pack \`touch $T/planted\`"
-	! word 0 "git-upload-pack; touch $T/planted"
+	must_fail word 0 "git-receive-pack \"$T/a b.git\"; touch $T/planted"
+	must_fail word 0 "git-upload-pack \`touch $T/planted\`"
+	must_fail word 0 "git-upload-pack; touch $T/planted"
 	[ ! -e "$T/planted" ]
 '
 test_expect 'our words reach the daemon' '
@@ -63,7 +62,7 @@ test_expect 'the configuration is not the caller'"'"'s' '
 	word 4 "flowforge --config $T/private list"
 	word 4 "flowforge list --config=$T/private"
 	word 4 "flowforge list -c server.run-dir=/tmp"
-	! grep -q secret-in-a-file "$T/stderr"
+	must_fail grep -q secret-in-a-file "$T/stderr"
 '
 test_expect 'letters that mean something to a shell are refused' '
 	for w in "flowforge show \$(id)" "flowforge show 1;id" "flowforge show 1|id" "flowforge show \`id\`" "flowforge show 1>x"; do

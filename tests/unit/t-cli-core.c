@@ -724,6 +724,29 @@ static void an_interrupt_is_130(void **state)
 	end(w);
 }
 
+/* Over ssh nobody tells us that the user has gone, except the pipe. */
+static void a_reader_who_leaves_ends_a_quiet_watch(void **state)
+{
+	static const struct answer core[] = { { "watch {\"job\":1}", { { LISTEN, NULL } } }, { NULL } };
+	char name[] = "flowforge", option[] = "-c", command[] = "watch", job[] = "1";
+	struct world *w = *state;
+	char *const argv[] = { name, option, w->run_setting, command, job, NULL }, *const envp[] = { w->path_env, NULL };
+	FF_AUTO(ff_free) char *path = program();
+	int fds[2], status;
+	pid_t pid;
+
+	begin(w, core);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(ff_spawn(&(struct ff_spawn){ .path = path, .argv = argv, .envp = envp, .fd_in = -1, .fd_out = fds[1],
+						      .fd_err = -1, .fd_3 = -1 }, &pid, NULL), 0);
+	ff_close(&fds[1]);
+	ff_close(&fds[0]);
+	status = ff_wait(pid);
+	end(w);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
+}
+
 /* --- doctor */
 
 static void doctor_is_content(void **state)
@@ -793,6 +816,7 @@ int main(void)
 		T(log_follows_to_the_end), T(diff_is_exact_in_a_pipe_only), T(watch_ends_as_the_job),
 		T(watch_goes_on_behind_the_last_event), T(watch_gives_up_in_the_end), T(watch_of_no_job_ends_at_once),
 		T(shell_runs_harmless_words), T(shell_refuses_all_else), T(shell_hands_git_over), T(an_interrupt_is_130),
+		T(a_reader_who_leaves_ends_a_quiet_watch),
 		T(doctor_is_content), T(doctor_names_every_illness),
 	};
 
