@@ -49,6 +49,7 @@ static const struct {
 	int (*main)(const struct ff_role_args *args);
 } roles[] = {
 	{ "core", ff_core_main },
+	{ "worker", ff_worker_main },
 	{ "reader", ff_reader_main },
 	{ "gateway", ff_gateway_main },
 	{ NULL, NULL },

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The result becomes visible.  Everything here may be done twice with the same
+ * outcome, because a worker can die between any two lines.
+ */
+#include "daemon/worker/run.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/names.h"
+#include "base/text.h"
+#include "ipc/ipc.h"
+
+char *ff_run_branch(const struct ff_run *run, const char *prefix, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *ref = ff_asprintf(FF_HEADS "%s%s-%" PRId64, prefix, run->task.source_name, run->task.job);
+
+	if (ff_ref_valid(ref))
+		return ff_steal(&ref);
+	(void)ff_err_set(err, FF_E_INVALID, "no branch can be named %s", ref);
+	return NULL;
+}
+
+/* Person who reads the pushed commit: where did it go? A failure costs the reader this hint and nothing else. */
+static void note(struct ff_run *run, const char *branch, const char *oid, const char *base, const char *what)
+{
+	FF_AUTO(ff_free) char *number = ff_asprintf("%" PRId64, run->task.job);
+	FF_AUTO(ff_free) char *text = NULL;
+	struct ff_git_person who = ff_run_person(run);
+	struct ff_err err;
+
+	text = ff_asprintf(FF_TRAILER_JOB ": %s\n%s: %s\nCommit: %s\nTarget: %s %s\n",
+			   run->task.url && *run->task.url ? run->task.url : number, what, branch + strlen(FF_HEADS), oid,
+			   run->task.target, base);
+	if (ff_git_note(run->git, FF_REF_NOTES, run->task.source_oid, text, &who, &err)) {
+		ff_report_logf(run, "warning: no note was written: %s", err.text);
+		ff_log_warn(&run->log, "publish.note", "%s", err.text);
+	}
+}
+
+int ff_run_publish(struct ff_run *run, const char *branch, const char *oid, const char *base, const char *what,
+		   struct ff_err *err)
+{
+	struct ff_git_person who = ff_run_person(run);
+	FF_AUTO(ff_free) char *reflog = ff_asprintf(FF_NAME ": job %" PRId64, run->task.job);
+
+	/*
+	 * The job's own refs first: a branch that people see is never without
+	 * them. The branch is new or, after a crash, already this commit.
+	 */
+	if (ff_run_keep(run, "source", run->task.source_oid, err) || ff_run_keep(run, "base", base, err) ||
+	    ff_run_keep(run, "result", oid, err) || ff_report_stopped(run, err) ||
+	    ff_git_ref_update(run->git, branch, NULL, oid, &who, reflog, err))
+		return -1;
+	ff_report_logf(run, "published %s at %.12s", branch + strlen(FF_HEADS), oid);
+	note(run, branch, oid, base, what);
+	ff_run_hook(run, branch, oid);
+	return 0;
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way of a job: prepare, run, commit, rebase, publish.
+ *
+ *~ Tour, stop 5.  A worker has one job and one repository.  Before each step
+ *~ it tells core "started", after it "finished", and goes on only when core
+ *~ has that on disk.  So a worker that is killed at any point can be followed
+ *~ by another that repeats one step and no more; above all the model is not
+ *~ paid twice.  What a step made is kept from git's garbage collection by
+ *~ refs/flowforge/jobs/N/....  The job's processes start in daemon/sandbox,
+ *~ and are dead before their files are read.
+ */
+#include "daemon/worker/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/names.h"
+#include "base/text.h"
+#include "conf/conf.h"
+#include "daemon/sandbox/tools.h"
+#include "daemon/worker/agent.h"
+#include "daemon/worker/message.h"
+#include "git/rebase.h"
+#include "git/tree.h"
+#include "ipc/ipc.h"
+
+/* A pushed branch with more commits than this is no change but another history. */
+#define REBASE_COMMITS_MAX 10000
+/* Names in the job's folder. */
+#define NOTE_WORDS "words"
+#define NOTE_MODEL "model"
+#define SOCKET "gw.sock"
+
+void ff_outcome_fini(struct ff_outcome *outcome)
+{
+	ff_free(&outcome->ref);
+	ff_free(&outcome->text);
+	for (char **p = outcome->paths; p && *p; p++)
+		ff_free(p);
+	ff_free(&outcome->paths);
+}
+
+void ff_run_fini(struct ff_run *run)
+{
+	ff_task_fini(&run->task);
+	ff_git_close(&run->git);
+	ff_free(&run->dir);
+	ff_free(&run->ws);
+	ff_free(&run->tool);
+	ff_close(&run->lock_fd);
+}
+
+struct ff_git_person ff_run_person(const struct ff_run *run)
+{
+	return (struct ff_git_person){
+		.name = ff_conf_str(run->conf, FF_CONF_COMMIT_NAME),
+		.email = ff_conf_str(run->conf, FF_CONF_COMMIT_EMAIL),
+		.time_s = ff_clock_wall() / 1000,
+	};
+}
+
+int ff_run_keep(struct ff_run *run, const char *name, const char *oid, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *ref = ff_asprintf(FF_REF_JOBS "/%" PRId64 "/%s", run->task.job, name);
+	struct ff_git_person who = ff_run_person(run);
+	char old[FF_GIT_OID];
+	struct ff_err why = { 0 };
+	bool there = ff_git_ref_oid(run->git, ref, old, &why) == 0;
+
+	if (!there && why.code != FF_E_NOT_FOUND) {
+		if (err)
+			*err = why;
+		return -1;
+	}
+	if (there && !strcmp(old, oid))
+		return 0;
+	return ff_git_ref_update(run->git, ref, there ? old : NULL, oid, &who, FF_NAME, err);
+}
+
+/* --- prepare */
+
+static int build(struct ff_run *run, struct ff_err *err)
+{
+	const struct ff_report of = { .oid = run->task.source_oid, .ref = run->task.source_ref };
+
+	ff_report_event(run, FF_EVENT_CLONE_STARTED, &of);
+	if (ff_run_keep(run, "source", run->task.source_oid, err) || ff_place_build(run, err)) {
+		/* What another try cannot mend keeps its own code. */
+		if (err->code != FF_E_TOO_LARGE && err->code != FF_E_INVALID && err->code != FF_E_UNSUPPORTED)
+			err->code = FF_E_GIT_CLONE_FAILED;
+		return ff_err_wrap(err, "checkout of %.12s", run->task.source_oid);
+	}
+	ff_report_event(run, FF_EVENT_CLONE_COMPLETED, &of);
+	return 0;
+}
+
+static int prepare(struct ff_run *run, struct ff_err *err)
+{
+	const struct ff_report made = { .oid = run->task.source_oid };
+
+	if (run->task.done[FF_STEP_PREPARE] && ff_place_kept(run)) {
+		ff_report_logf(run, "attempt %d goes on in the work tree of the one before", run->task.attempt);
+		return 0;
+	}
+	/* Beginning again here also takes "run" back: its work tree is gone. */
+	run->task.done[FF_STEP_RUN] = false;
+	if (ff_report_step(run, FF_STEP_PREPARE, false, NULL, err) ||
+	    (!ff_place_kept(run) && build(run, err)) ||
+	    ff_report_step(run, FF_STEP_PREPARE, true, &made, err))
+		return -1;
+	return 0;
+}
+
+/* --- run */
+
+static void agent_log(void *arg, const char *stream, const char *text)
+{
+	ff_report_log(arg, stream, text);
+}
+
+static void agent_event(void *arg, const char *name, const char *text)
+{
+	const struct ff_report what = { .text = text };
+	struct ff_run *run = arg;
+	enum ff_event_type type;
+
+	if (ff_event_by_name(name, &type))
+		ff_log_warn(&run->log, "agent.event", "there is no event %s", name);
+	else
+		ff_report_event(run, type, &what);
+}
+
+static int agent_stopped(void *arg, struct ff_err *err)
+{
+	return ff_report_stopped(arg, err);
+}
+
+static int agent(struct ff_run *run, struct ff_agent_result *ret, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *sock = ff_path_join(run->dir, SOCKET);
+	int64_t deadline = ff_clock_mono() + run->task.deadline_ms;
+	const struct ff_tools tools = {
+		.base = &run->spec, .deadline_ms = deadline,
+		.call_ms = ff_conf_int(run->conf, FF_CONF_AGENT_TOOL_TIMEOUT),
+		.output_bytes = (size_t)ff_conf_int(run->conf, FF_CONF_AGENT_TOOL_OUTPUT),
+	};
+	struct ff_agent_run what = {
+		.job = run->task.job, .attempt = run->task.attempt, .task = run->task.text,
+		.source_name = run->task.source_name, .target = run->task.target, .job_dir = run->dir,
+		.gateway_socket = sock, .tools = &tools, .conf = run->conf, .deadline_ms = deadline,
+		.log = agent_log, .event = agent_event, .stopped = agent_stopped, .arg = run,
+	};
+
+	return ff_agent_builtin(&what, ret, err);
+}
+
+static int run_agent(struct ff_run *run, struct ff_err *err)
+{
+	FF_AUTO(ff_agent_result_fini) struct ff_agent_result result = { 0 };
+
+	if (run->task.done[FF_STEP_RUN])
+		return 0;
+	if (run->spec.uid && ff_sandbox_reachable(run->ws, run->spec.uid, run->spec.gid, err))
+		return -1;
+	if (ff_report_step(run, FF_STEP_RUN, false, NULL, err) || agent(run, &result, err))
+		return -1;
+	/* Before "finished": the commit message needs them, whoever writes it. */
+	if (ff_place_note(run, NOTE_WORDS, result.final_words ? result.final_words : "", err) ||
+	    ff_place_note(run, NOTE_MODEL, result.model ? result.model : "", err))
+		return -1;
+	return ff_report_step(run, FF_STEP_RUN, true, NULL, err);
+}
+
+/* --- commit */
+
+static int take_tree(struct ff_run *run, struct ff_git_taken *ret_taken, struct ff_err *err)
+{
+	FF_AUTO(ff_close) int fd = open(run->ws, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const struct ff_git_take what = {
+		.base = run->task.source_oid, .folder_fd = fd,
+		.max_files = ff_conf_int(run->conf, FF_CONF_RESULT_MAX_FILES),
+		.max_bytes = ff_conf_int(run->conf, FF_CONF_RESULT_MAX_BYTES),
+		.max_file = ff_conf_int(run->conf, FF_CONF_RESULT_MAX_FILE),
+		.max_depth = ff_conf_int(run->conf, FF_CONF_RESULT_MAX_DEPTH),
+	};
+
+	if (fd < 0)
+		return ff_err_errno(err, "%s", run->ws);
+	if (ff_git_take(run->git, &what, ret_taken, err))
+		return -1;
+	for (size_t i = 0; i < ret_taken->n_listed; i++) {
+		FF_AUTO(ff_free) char *path = ff_text_shown(ret_taken->skipped[i].path, 200);
+
+		ff_report_logf(run, "left out: %s: %s", path, ret_taken->skipped[i].reason);
+	}
+	if (ret_taken->n_skipped > ret_taken->n_listed)
+		ff_report_logf(run, "left out: %zu more", ret_taken->n_skipped - ret_taken->n_listed);
+	return 0;
+}
+
+static int write_commit(struct ff_run *run, const char *tree, char *ret_oid, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *number = ff_asprintf("%" PRId64, run->task.job);
+	FF_AUTO(ff_free) char *words = ff_place_noted(run, NOTE_WORDS);
+	FF_AUTO(ff_free) char *model = ff_place_noted(run, NOTE_MODEL);
+	FF_AUTO(ff_buf_fini) struct ff_buf text;
+	const struct ff_message message = {
+		.task = run->task.text, .words = words,
+		.job = run->task.url && *run->task.url ? run->task.url : number,
+		.attribution = ff_conf_str(run->conf, FF_CONF_COMMIT_ATTRIBUTION),
+		.model = model && *model ? model : ff_conf_str(run->conf, FF_CONF_AGENT_MODEL),
+	};
+	const char *const parents[] = { run->task.source_oid };
+	struct ff_git_commit commit = { .tree = tree, .parents = parents, .n_parents = 1 };
+
+	ff_buf_init(&text, FF_MESSAGE_MAX);
+	ff_message_make(&message, &text);
+	commit.author = commit.committer = ff_run_person(run);
+	commit.message = text.data;
+	return ff_git_commit(run->git, &commit, ret_oid, err);
+}
+
+/* *ret_oid is the source commit itself when nothing was changed. */
+static int make_commit(struct ff_run *run, char *ret_oid, struct ff_err *err)
+{
+	FF_AUTO(ff_git_taken_fini) struct ff_git_taken taken = { 0 };
+	const struct ff_report made = { .oid = ret_oid };
+
+	if (ff_report_step(run, FF_STEP_COMMIT, false, NULL, err) || take_tree(run, &taken, err))
+		return -1;
+	memcpy(ret_oid, run->task.source_oid, strlen(run->task.source_oid) + 1);
+	if (taken.changed && (write_commit(run, taken.tree, ret_oid, err) || ff_run_keep(run, "result", ret_oid, err)))
+		return -1;
+	return ff_report_step(run, FF_STEP_COMMIT, true, &made, err);
+}
+
+/* --- rebase */
+
+static char **take_paths(struct ff_rebase_result *r)
+{
+	char **paths = ff_calloc(r->n_conflicts + 1, sizeof(char *));
+
+	for (size_t i = 0; i < r->n_conflicts; i++)
+		paths[i] = ff_steal(&r->conflicts[i].path);
+	return paths;
+}
+
+static int conflicted(struct ff_run *run, const char *oid, const char *base, struct ff_rebase_result *r,
+		      struct ff_outcome *out, struct ff_err *err)
+{
+	const char *prefix = ff_conf_str(run->conf, FF_CONF_PUBLISH_CONFLICT_PREFIX);
+	struct ff_report what;
+
+	for (size_t i = 0; i < r->n_conflicts; i++) {
+		FF_AUTO(ff_free) char *path = ff_text_shown(r->conflicts[i].path, 200);
+
+		ff_report_logf(run, "conflict: %s: %s", path, r->conflicts[i].kind);
+	}
+	out->word = "conflicted";
+	out->text = ff_asprintf("the result conflicts with %s in %zu %s", run->task.target, r->n_conflicts,
+				r->n_conflicts == 1 ? "file" : "files");
+	out->paths = take_paths(r);
+	memcpy(out->oid, oid, strlen(oid) + 1);
+	out->ref = ff_run_branch(run, prefix, err);
+	if (!out->ref)
+		return -1;
+	what = (struct ff_report){ .text = out->text, .oid = oid, .base_oid = base, .ref = out->ref,
+				   .paths = out->paths };
+	ff_report_event(run, FF_EVENT_CONFLICT_DETECTED, &what);
+	if (ff_report_step(run, FF_STEP_PUBLISH, false, NULL, err) ||
+	    ff_run_publish(run, out->ref, oid, base, "Conflicts", err))
+		return -1;
+	return ff_report_step(run, FF_STEP_PUBLISH, true, &(struct ff_report){ .oid = oid, .ref = out->ref }, err);
+}
+
+static int target_tip(struct ff_run *run, char *ret_oid, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *ref = ff_asprintf(FF_HEADS "%s", run->task.target);
+
+	if (ff_git_ref_commit(run->git, ref, ret_oid, err) == 0)
+		return 0;
+	return ff_err_wrap(err, "target branch %s", run->task.target);
+}
+
+/* 1: a conflict, and *out says all. */
+static int rebase(struct ff_run *run, const char *oid, char *ret_tip, char *ret_base, struct ff_outcome *out,
+		  struct ff_err *err)
+{
+	FF_AUTO(ff_rebase_result_fini) struct ff_rebase_result r = { 0 };
+	char base[FF_GIT_OID];
+	struct ff_rebase what = { .onto = base, .tip = oid, .max_commits = REBASE_COMMITS_MAX };
+	struct ff_report made = { .oid = r.tip, .base_oid = base };
+
+	if (ff_report_step(run, FF_STEP_REBASE, false, NULL, err) || target_tip(run, base, err) ||
+	    ff_run_keep(run, "base", base, err))
+		return -1;
+	what.committer = ff_run_person(run);
+	if (ff_rebase(run->git, &what, &r, err))
+		return -1;
+	if (r.conflict)
+		return conflicted(run, oid, base, &r, out, err) ? -1 : 1;
+	ff_report_logf(run, "rebased on %s at %.12s: %zu of %zu commits", run->task.target, base, r.applied, r.total);
+	if (ff_run_keep(run, "result", r.tip, err) || ff_report_step(run, FF_STEP_REBASE, true, &made, err))
+		return -1;
+	memcpy(ret_tip, r.tip, sizeof(r.tip));
+	memcpy(ret_base, base, sizeof(base));
+	return 0;
+}
+
+/* --- all of it */
+
+static int open_all(struct ff_run *run, struct ff_err *err)
+{
+	ff_place_spec(run->conf, run->task.job, &run->spec, &run->tool);
+	run->spec.env = (const char *const *)run->task.env;
+	if (ff_place_open(run, err))
+		return -1;
+	run->spec.work = run->ws;
+	if (ff_git_open_url(run->task.repo, &run->git, err)) {
+		err->code = FF_E_GIT_CLONE_FAILED;
+		return -1;
+	}
+	return 0;
+}
+
+static int until_commit(struct ff_run *run, char *ret_oid, struct ff_err *err)
+{
+	if (run->task.done[FF_STEP_COMMIT] && run->task.oid[FF_STEP_COMMIT][0]) {
+		memcpy(ret_oid, run->task.oid[FF_STEP_COMMIT], FF_GIT_OID);
+		return 0;
+	}
+	return prepare(run, err) || run_agent(run, err) || make_commit(run, ret_oid, err) ? -1 : 0;
+}
+
+static int finish(struct ff_run *run, const char *tip, const char *base, struct ff_outcome *out, struct ff_err *err)
+{
+	struct ff_report made;
+
+	out->word = "completed";
+	memcpy(out->oid, tip, strlen(tip) + 1);
+	out->ref = ff_run_branch(run, ff_conf_str(run->conf, FF_CONF_PUBLISH_RESULT_PREFIX), err);
+	if (!out->ref)
+		return -1;
+	made = (struct ff_report){ .oid = tip, .ref = out->ref, .base_oid = base };
+	if (run->task.done[FF_STEP_PUBLISH])
+		return 0;
+	if (ff_report_step(run, FF_STEP_PUBLISH, false, NULL, err) ||
+	    ff_run_publish(run, out->ref, tip, base, "Result", err))
+		return -1;
+	ff_report_event(run, FF_EVENT_PUSH_COMPLETED, &made);
+	return ff_report_step(run, FF_STEP_PUBLISH, true, &made, err);
+}
+
+int ff_run_job(struct ff_run *run, struct ff_outcome *ret_outcome, struct ff_err *err)
+{
+	struct ff_outcome *out = ret_outcome; /* ended by ff_outcome_fini also after a failure */
+	char commit[FF_GIT_OID], tip[FF_GIT_OID], base[FF_GIT_OID];
+	int rc = 0;
+
+	if (open_all(run, err) || until_commit(run, commit, err))
+		return -1;
+	if (!strcmp(commit, run->task.source_oid)) {
+		out->word = "nothing";
+		return 0;
+	}
+	if (run->task.done[FF_STEP_REBASE] && run->task.oid[FF_STEP_REBASE][0]) {
+		memcpy(tip, run->task.oid[FF_STEP_REBASE], sizeof(tip));
+		memcpy(base, run->task.base_oid, sizeof(base));
+	} else {
+		rc = rebase(run, commit, tip, base, out, err);
+	}
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	return finish(run, tip, base, out, err);
+}

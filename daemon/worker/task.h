@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FF_WORKER_TASK_H
+#define FF_WORKER_TASK_H
+
+/* The "job" message as a struct: what core wants of this worker. Everything in it is owned. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "job/job.h"
+
+struct ff_task {
+	int64_t job;
+	int attempt;
+	char *repo;          /* file:// URL */
+	char *source_ref, *source_name, *target;
+	char source_oid[FF_OID_HEX_MAX + 1];
+	char *text;          /* what to do */
+	char *text_from;     /* where that was said */
+	char *url;           /* of the job; "": none */
+	char **env;          /* NAME=value, NULL-terminated */
+	int64_t deadline_ms; /* of the agent's run, a duration */
+	/* What earlier attempts have finished. */
+	bool done[FF_STEP_LIMIT];
+	char oid[FF_STEP_LIMIT][FF_OID_HEX_MAX + 1]; /* "": the step made none */
+	char base_oid[FF_OID_HEX_MAX + 1];           /* of the rebase */
+};
+
+int ff_task_read(const json_t *msg, struct ff_task *ret_task, struct ff_err *err);
+void ff_task_fini(struct ff_task *task);
+
+#endif
