@@ -32,13 +32,18 @@ void ff_conf_error(struct ff_conf_errors *errors, enum ff_err_code code, const c
 	FF_AUTO(ff_free) char *text = NULL;
 	va_list ap;
 
+	if (errors->count > FF_CONF_ERRORS_MAX)
+		return;
 	va_start(ap, fmt);
 	text = ff_vasprintf(fmt, ap);
 	va_end(ap);
-	if (!errors->count++)
+	if (!errors->count)
 		(void)ff_err_set(errors->err, code, "%s: %s", origin, text);
-	if (errors->report)
+	if (errors->report && errors->count == FF_CONF_ERRORS_MAX)
+		(void)ff_buf_adds(errors->report, "there are more errors; mend these first\n");
+	else if (errors->report)
 		(void)ff_buf_addf(errors->report, "%s: %s\n", origin, text); /* a full report is cut */
+	errors->count++;
 }
 
 void ff_conf_strings_add(struct ff_conf_strings *s, char *item)
@@ -173,7 +178,8 @@ static void on_entry(void *arg, const struct ff_conf_entry *e)
 	struct load *l = arg;
 	FF_AUTO(ff_free) char *origin = ff_asprintf("%s:%u", l->file, e->line);
 
-	entry(l, e, origin);
+	if (l->errors.count <= FF_CONF_ERRORS_MAX)
+		entry(l, e, origin);
 }
 
 static void on_syntax_error(void *arg, unsigned line, const char *text)

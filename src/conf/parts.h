@@ -55,6 +55,9 @@ struct ff_conf {
 	struct ff_conf_strings env_names;
 };
 
+/* More mistakes than this are no longer told apart: a reload of a file of rubbish must not hold core up. */
+#define FF_CONF_ERRORS_MAX 100
+
 /* Every mistake goes to report, the first one to err; both may be NULL. */
 struct ff_conf_errors {
 	struct ff_buf *report;

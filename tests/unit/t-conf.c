@@ -297,6 +297,25 @@ static void all_errors_are_reported(void **state)
 	assert_non_null(strstr(report.data, "-c: `novalue` is not of the form"));
 }
 
+/* A file of rubbish ends soon, and its report is one that can be read. */
+static void errors_are_bounded(void **state)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf text, report;
+	size_t lines = 0;
+
+	(void)state;
+	ff_buf_init(&text, 1 << 20);
+	ff_buf_init(&report, 1 << 20);
+	(void)ff_buf_adds(&text, "[server]\n");
+	while (text.len < 1000000)
+		(void)ff_buf_adds(&text, "nothing-of-the-kind-is-known = 1\n");
+	assert_null(load_with(text.data, NULL, NULL, &report));
+	for (const char *p = report.data; (p = strchr(p, '\n')); p++)
+		lines++;
+	assert_int_equal(lines, 101);
+	assert_true(ff_ends(report.data, "there are more errors; mend these first\n"));
+}
+
 static void lists_are_bounded(void **state)
 {
 	FF_AUTO(ff_buf_fini) struct ff_buf many, large;
@@ -592,6 +611,7 @@ int main(void)
 		T(values_are_checked_against_each_other),
 		T(one_mistake_is_one_error),
 		T(all_errors_are_reported),
+		T(errors_are_bounded),
 		T(lists_are_bounded),
 		T(files_must_be_regular_and_small),
 		T(print_shows_origins),
