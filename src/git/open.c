@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,15 +64,25 @@ int ff_git_lib_fail(struct ff_err *err, int rc, const char *fmt, ...)
 	return ff_err_set(err, code_of(rc, e), "%s: %s", what, why);
 }
 
+/* Before libgit2 sees it: its own check of extensions (1.5.1) loses memory, and a reader may be asked for ever. */
+static int check_format(const char *path, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *file = ff_path_join(path, "config");
+	FF_AUTO(git_config_auto) git_config *own = NULL, *snapshot = NULL;
+	const char *format = NULL;
+
+	if (git_config_open_ondisk(&own, file) < 0 || git_config_snapshot(&snapshot, own) < 0 ||
+	    git_config_get_string(&format, snapshot, "extensions.objectformat") < 0 || strcasecmp(format, "sha1") == 0)
+		return 0; /* what else is wrong shows when it is opened */
+	return ff_err_set(err, FF_E_UNSUPPORTED, "%s uses %.20s object names, which the libgit2 here cannot read: "
+			  "use a repository with SHA-1 names (git init --object-format=sha1)", path, format);
+}
+
 static int open_failed(const char *path, int rc, struct ff_err *err)
 {
 	const git_error *e = git_error_last();
 	const char *why = e && e->message ? e->message : "";
 
-	if (strcasestr(why, "objectformat"))
-		return ff_err_set(err, FF_E_UNSUPPORTED,
-				  "%s uses SHA-256 object names, which the libgit2 here cannot read: "
-				  "use a repository with SHA-1 names (git init --object-format=sha1)", path);
 	if (strcasestr(why, "unsupported extension"))
 		return ff_err_set(err, FF_E_UNSUPPORTED, "%s: %.120s: the libgit2 here cannot read it", path, why);
 	if (rc == GIT_ENOTFOUND)
@@ -101,6 +112,8 @@ int ff_git_open(const char *path, struct ff_git **ret_git, struct ff_err *err)
 	if (path[0] != '/')
 		return ff_err_set(err, FF_E_INVALID, "'%.80s': give the absolute path of a repository", path);
 	set_up_once();
+	if (check_format(path, err) < 0)
+		return -1;
 	rc = git_repository_open_ext(&git->repo, path, flags, NULL);
 	if (rc < 0)
 		return open_failed(path, rc, err);
