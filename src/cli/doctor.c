@@ -220,11 +220,11 @@ static void check_git(struct doctor *d)
 static void check_sandbox(struct doctor *d, const json_t *status)
 {
 	const json_t *sandbox = json_object_get(status, "sandbox");
-	const char *missing = ff_view_str(sandbox, "missing");
+	FF_AUTO(ff_free) char *missing = ff_view_name(sandbox, "text");
 
-	if (!json_is_object(sandbox) || json_is_false(json_object_get(sandbox, "known")))
+	if (!json_is_true(json_object_get(sandbox, "known")))
 		tell(d, WARN, "sandbox", "the daemon has not tried it yet: ask again in a moment");
-	else if (*missing)
+	else if (!json_is_true(json_object_get(sandbox, "ok")))
 		tell(d, FAIL, "sandbox", "jobs wait, this host cannot confine them: %s", missing);
 	else
 		tell(d, OK, "sandbox", "jobs can be confined");
@@ -266,24 +266,31 @@ static void check_hooks(struct doctor *d, const json_t *status)
 	json_t *repo;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "repositories"), i, repo) {
+	json_array_foreach(json_object_get(status, "repos"), i, repo) {
 		FF_AUTO(ff_free) char *path = NULL;
 
-		if (ff_json_bytes(json_is_object(repo) && json_object_get(repo, "path") ?
-				  json_object_get(repo, "path") : repo, &path, NULL) == 0)
+		if (ff_json_bytes(repo, &path, NULL) == 0)
 			check_hook(d, path);
 	}
 }
 
-/* {"gateway": true, ...}: whether each process that must always run does. */
-static void check_children(struct doctor *d, const json_t *status)
+static void check_answer(struct doctor *d, const json_t *status)
 {
-	const json_t *running;
-	const char *name;
+	const char *version = ff_view_str(status, "version");
+	const json_t *queue = json_object_get(status, "queue");
 
-	json_object_foreach(json_object_get(status, "children"), name, running)
-		if (json_is_false(running))
-			tell(d, FAIL, "daemon", "its %s does not run: read the daemon's log", name);
+	if (strcmp(version, PACKAGE_VERSION))
+		tell(d, WARN, "daemon", "it is version %s, this is " PACKAGE_VERSION ": restart it after an update",
+		     *version ? version : "unknown");
+	else
+		tell(d, OK, "daemon", "version %s; %" PRId64 " jobs queued, %" PRId64 " waiting, %" PRId64 " running", version,
+		     ff_view_int(queue, "queued"), ff_view_int(queue, "waiting"), ff_view_int(queue, "running"));
+	if (json_is_true(json_object_get(status, "draining")))
+		tell(d, WARN, "daemon", "it is ending: it finishes the jobs that run and starts no more");
+	if (json_is_false(json_object_get(status, "record_writable")))
+		tell(d, FAIL, "record", "it cannot be written, pushes go into the spool: make room or mend the disk");
+	if (json_is_false(json_object_get(status, "gateway")))
+		tell(d, FAIL, "gateway", "it does not run, so jobs cannot reach the model: read the daemon's log");
 }
 
 static void check_daemon(struct doctor *d)
@@ -300,8 +307,7 @@ static void check_daemon(struct doctor *d)
 			tell(d, FAIL, "daemon", "%s", err.text);
 		return;
 	}
-	tell(d, OK, "daemon", "it answers");
-	check_children(d, status);
+	check_answer(d, status);
 	check_sandbox(d, status);
 	check_hooks(d, status);
 }

@@ -70,8 +70,10 @@ static int once(struct state *s, const struct ff_args *args, bool *connected, js
 
 	if (ff_talk_open(s->cli, args, &chan, err) < 0)
 		return -1;
-	if (*connected)
+	if (*connected && s->what->job)
 		ff_cli_say(s->cli, "connected again, going on after event %" PRId64, s->after);
+	else if (*connected)
+		ff_cli_say(s->cli, "connected again; what happened meanwhile is in the list of jobs");
 	*connected = true;
 	if (request(s->what, s->after, &ask.args, err) < 0)
 		return -1;

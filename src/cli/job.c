@@ -50,13 +50,28 @@ static int job_command(struct ff_cli *cli, const struct ff_args *args, const cha
 	return print_job(cli, args, job, view);
 }
 
+/* An item of a list or of a job's life, into the array that arg is. */
+static int collect(void *arg, json_t *data, int fd, struct ff_err *err)
+{
+	(void)err;
+	ff_close(&fd);
+	(void)json_array_append(arg, data); /* fails only for no data, which is nothing to show */
+	return 0;
+}
+
+/* The events come one by one, as they may be more than one message holds. */
 int ff_cli_show(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
 {
-	json_t *request;
+	FF_AUTO(ff_json_drop) json_t *events = json_array();
+	FF_AUTO(ff_json_drop) json_t *job = NULL;
+	struct ff_talk_ask ask = { .command = "show", .on_item = collect, .arg = events };
 
-	if (ff_talk_job(args->operand[0], &request, err) < 0)
+	if (ff_talk_job(args->operand[0], &ask.args, err) < 0 || ff_talk_once(cli, args, &ask, &job, err) < 0)
 		return -1;
-	return job_command(cli, args, "show", request, view_everything, err);
+	if (!json_is_object(job))
+		return ff_err_set(err, FF_E_PROTOCOL, FF_DAEMON " did not say what the job is");
+	(void)json_object_set(job, "events", events);
+	return print_job(cli, args, job, view_everything);
 }
 
 int ff_cli_cancel(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
@@ -175,13 +190,6 @@ int ff_cli_submit(struct ff_cli *cli, const struct ff_args *args, struct ff_err 
 }
 
 /* --- list */
-
-static int collect(void *arg, json_t *data, int fd, struct ff_err *err)
-{
-	(void)err;
-	ff_close(&fd);
-	return json_array_append(arg, data);
-}
 
 /* Fills the request from the options; *ret_limit is how many jobs are wanted. */
 static int list_request(const struct ff_args *args, json_t *request, int64_t *ret_limit, struct ff_err *err)

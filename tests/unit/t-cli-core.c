@@ -278,6 +278,7 @@ static int run(struct world *w, const char *line)
 	return status;
 }
 
+#define EV(seq, type) "{\"seq\":" #seq ",\"job\":12,\"type\":\"" type "\",\"at\":\"2026-01-02T03:04:05.000Z\",\"text\":\"t" #seq "\"}"
 #define JOB12 "{\"number\":12,\"state\":\"completed\",\"description\":\"completed\",\"repo\":\"/srv/a.git\"," \
 	"\"branch\":\"claude/x\",\"result_branch\":\"claude-results/x-12\",\"task\":\"do it\",\"task_from\":\"trailer\"," \
 	"\"created\":\"2026-01-02T03:04:05.000Z\",\"tokens_in\":10,\"tokens_out\":20,\"cost_microusd\":1500}"
@@ -344,8 +345,9 @@ static void an_empty_list_is_no_data(void **state)
 static void show_says_everything(void **state)
 {
 	static const struct answer core[] = {
-		{ "show {\"job\":12}", { { END, JOB12 } } },
-		{ "show {\"job\":\"0b5c1a3e-8f5d-4c8e-9f51-0123456789ab\"}", { { END, JOB12 } } },
+		{ "show {\"job\":12}", { { ITEM, EV(4, "job.started") }, { END, JOB12 } } },
+		{ "show {\"job\":\"0b5c1a3e-8f5d-4c8e-9f51-0123456789ab\"}", { { ITEM, EV(4, "job.started") }, { END, JOB12 } } },
+		{ "show {\"job\":9}", { { END, "null" } } },
 		{ NULL },
 	};
 	struct world *w = *state;
@@ -355,9 +357,12 @@ static void show_says_everything(void **state)
 	assert_in(w->out, "job 12 completed, result in claude-results/x-12\n");
 	assert_in(w->out, "task        from trailer\n  do it\n");
 	assert_in(w->out, "10 tokens in, 20 out, $0.0015\n");
+	assert_in(w->out, "events\n  03:04:05  job.started  t4\n");
 	assert_int_equal(run(w, "--json show 0b5c1a3e-8f5d-4c8e-9f51-0123456789ab"), 0);
-	end(w);
 	assert_int_equal(strncmp(w->out, "{\"number\":12,", 13), 0);
+	assert_in(w->out, ",\"events\":[{\"seq\":4,\"job\":12,\"type\":\"job.started\",");
+	assert_int_equal(run(w, "show 9"), 1);
+	end(w);
 }
 
 static void errors_have_their_status(void **state)
@@ -540,8 +545,6 @@ static void diff_is_exact_in_a_pipe_only(void **state)
 }
 
 /* --- watch */
-
-#define EV(seq, type) "{\"seq\":" #seq ",\"job\":12,\"type\":\"" type "\",\"at\":\"2026-01-02T03:04:05.000Z\",\"text\":\"t" #seq "\"}"
 
 static void watch_ends_as_the_job(void **state)
 {
@@ -752,7 +755,9 @@ static void a_reader_who_leaves_ends_a_quiet_watch(void **state)
 static void doctor_is_content(void **state)
 {
 	static const struct answer core[] = {
-		{ "status {}", { { END, "{\"sandbox\":{\"known\":true,\"missing\":null},\"repositories\":[\"/nowhere.git\"]}" } } },
+		{ "status {}", { { END, "{\"version\":\"" PACKAGE_VERSION "\",\"queue\":{\"queued\":3},"
+				   "\"sandbox\":{\"known\":true,\"ok\":true,\"text\":null},\"gateway\":true,"
+				   "\"draining\":false,\"record_writable\":true,\"repos\":[\"/nowhere.git\"]}" } } },
 		{ NULL },
 	};
 	FF_AUTO(ff_free) char *line = NULL;
@@ -770,6 +775,7 @@ static void doctor_is_content(void **state)
 	end(w);
 	assert_in(w->out, "ok    bubblewrap: ");
 	assert_in(w->out, "ok    git: ");
+	assert_in(w->out, "; 3 jobs queued, 0 waiting, 0 running\n");
 	assert_in(w->out, "ok    sandbox: jobs can be confined\n");
 	assert_in(w->out, "ok    spool: ");
 	assert_in(w->out, "warn  hooks: /nowhere.git cannot be looked at: ");
@@ -778,8 +784,9 @@ static void doctor_is_content(void **state)
 static void doctor_names_every_illness(void **state)
 {
 	static const struct answer core[] = {
-		{ "status {}", { { END, "{\"sandbox\":{\"known\":true,\"missing\":\"user namespaces\\u001b\"},"
-				   "\"children\":{\"gateway\":false,\"other\":true}}" } } },
+		{ "status {}", { { END, "{\"version\":\"0.0.1\",\"sandbox\":{\"known\":true,\"ok\":false,\"text\":"
+				   "\"user namespaces\\u001b\"},\"gateway\":false,\"draining\":true,"
+				   "\"record_writable\":false}" } } },
 		{ NULL },
 	};
 	FF_AUTO(ff_free) char *line = NULL;
@@ -800,7 +807,10 @@ static void doctor_names_every_illness(void **state)
 	assert_in(w->out, "/git --version failed: install git");
 	assert_in(w->out, "can be read by others (mode 0644): chmod 600");
 	assert_in(w->out, "is writable for everybody");
-	assert_in(w->out, "fail  daemon: its gateway does not run");
+	assert_in(w->out, "warn  daemon: it is version 0.0.1, this is ");
+	assert_in(w->out, "warn  daemon: it is ending");
+	assert_in(w->out, "fail  record: ");
+	assert_in(w->out, "fail  gateway: it does not run");
 	assert_in(w->out, "cannot confine them: user namespaces\\x1b\n");
 	assert_int_equal(run(w, "--json doctor"), 1);
 	assert_in(w->out, "{\"check\":\"daemon\",\"status\":\"fail\",\"text\":\"nobody answers in ");
