@@ -24,6 +24,8 @@
 /* Lines for the pusher; the hook shows six. */
 #define LINES_MAX 8192
 #define HOOKS_MAX 256
+/* Of a line for the pusher (`remote: ` comes on top). */
+#define COLUMNS 72
 
 struct take {
 	struct take *next;
@@ -348,6 +350,35 @@ static void drop_hook(struct hook *h)
 	free(h);
 }
 
+static void send_line(struct ff_chan *chan, const char *indent, const char *text, size_t n)
+{
+	FF_AUTO(ff_free) char *whole = ff_asprintf("> %s%.*s", indent, (int)n, text);
+
+	ff_chan_send_text(chan, whole);
+}
+
+/* Long lines are broken at blanks; what goes on is indented, so that git colours only the first word. */
+static void send_wrapped(struct ff_chan *chan, const char *text, size_t n)
+{
+	const char *indent = "";
+
+	while (n) {
+		size_t room = COLUMNS - strlen(indent), take = n, blank;
+
+		if (n > room && !memmem(text, n, "://", 3)) {
+			for (blank = room; blank && text[blank] != ' '; blank--)
+				;
+			take = blank ? blank : room;
+		}
+		send_line(chan, indent, text, take);
+		while (take < n && text[take] == ' ')
+			take++;
+		text += take;
+		n -= take;
+		indent = "  ";
+	}
+}
+
 static void push_done(struct ff_core *core, void *arg, enum ff_push_result result, const char *lines)
 {
 	struct hook *h = arg;
@@ -360,9 +391,8 @@ static void push_done(struct ff_core *core, void *arg, enum ff_push_result resul
 	h->taken = false;
 	while (*lines) {
 		size_t n = strcspn(lines, "\n");
-		FF_AUTO(ff_free) char *text = ff_asprintf("> %.*s", (int)n, lines);
 
-		ff_chan_send_text(h->chan, text);
+		send_wrapped(h->chan, lines, n);
 		lines += n + (lines[n] == '\n');
 	}
 	ff_chan_send_text(h->chan, result == FF_PUSH_LATER ? "spool" : "done");
