@@ -59,7 +59,6 @@ function key_entry(row,    f, key, section, def, help) {
 	gsub(/\. /, ".\n", help)
 	keys = keys ".It Cm " key "\n" roff(help) "\n.br\n" kind(f[3], f[5], f[6]) "\n"
 	keys = keys (def == "" ? "Default: empty.\n" : "Default:\n.Ql \"" roff(def) "\" .\n")
-	if (f[7] != "true") keys = keys "A change needs a restart.\n"
 }
 
 FILENAME ~ /names\.h$/ && /^#define FF_[A-Z_]+ "/ {
