@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The gateway as it runs: flowforged --role gateway as a child, with this
+ * test as core on one side and as the job on the other, and the scripted
+ * model server behind it.  Charges are counted by the server.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/proc.h"
+#include "base/sock.h"
+#include "ipc/ipc.h"
+#include "model/client.h"
+
+#define CANARY "sk-canary-5d1f0c7e9b"
+#define DEADLINE_MS 20000
+
+static const char scenario[] =
+"{\"rules\":["
+"{\"name\":\"plain\",\"match\":{\"last_user\":\"plain\"},\"sequence\":[{\"text\":\"a plain answer\",\"usage\":{\"input_tokens\":11,\"output_tokens\":7}}]},"
+"{\"name\":\"held\",\"match\":{\"last_user\":\"held\"},\"sequence\":[{\"text\":\"a held answer\",\"wait_file\":\"DIR/held\"}]},"
+"{\"name\":\"gone\",\"match\":{\"last_user\":\"gone\"},\"sequence\":[{\"text\":\"nobody listens\",\"wait_file\":\"DIR/gone\"}]},"
+"{\"name\":\"twice\",\"match\":{\"last_user\":\"twice\"},\"sequence\":[{\"text\":\"for both\",\"wait_file\":\"DIR/twice\"}]},"
+"{\"name\":\"limit\",\"match\":{\"last_user\":\"limit\"},\"sequence\":[{\"error\":{\"status\":429},\"headers\":{\"retry-after\":\"7\"}}]},"
+"{\"name\":\"over\",\"match\":{\"last_user\":\"over\"},\"sequence\":[{\"error\":{\"status\":529}}]},"
+"{\"name\":\"final\",\"match\":{\"last_user\":\"final\"},\"sequence\":[{\"error\":{\"status\":500,\"message\":\"key " CANARY " is bad\"},\"headers\":{\"x-should-retry\":\"false\"}}]},"
+"{\"name\":\"drop\",\"match\":{\"last_user\":\"drop\"},\"sequence\":[{\"drop\":\"mid_stream\"}]},"
+"{\"name\":\"early\",\"match\":{\"last_user\":\"early\"},\"sequence\":[{\"end\":\"before_stop\"}]},"
+"{\"name\":\"nohead\",\"match\":{\"last_user\":\"nohead\"},\"sequence\":[{\"drop\":\"before_headers\"}]},"
+"{\"name\":\"broken\",\"match\":{\"last_user\":\"broken\"},\"sequence\":[{\"sse_error\":{}}]},"
+"{\"name\":\"junk\",\"match\":{\"last_user\":\"junk\"},\"sequence\":[{\"malformed\":\"bad_json\"}]},"
+"{\"name\":\"moved\",\"match\":{\"last_user\":\"moved\"},\"sequence\":[{\"error\":{\"status\":302},\"headers\":{\"location\":\"http://127.0.0.1:1/\"}}]},"
+"{\"name\":\"silent\",\"match\":{\"last_user\":\"silent\"},\"sequence\":[{\"hang\":\"before_headers\"}]},"
+"{\"name\":\"large\",\"match\":{\"last_user\":\"large\"},\"sequence\":[{\"text\":\"{{last_user}}\",\"chunk\":60000}]}"
+"]}";
+
+static struct world {
+	char dir[64];
+	char *url, *sock, *log;
+	pid_t model, gateway;
+	struct ff_chan *chan;
+} w;
+
+static char *in_dir(const char *name)
+{
+	return ff_path_join(w.dir, name);
+}
+
+static void put_file(const char *name, const char *text, mode_t mode)
+{
+	FF_AUTO(ff_free) char *path = in_dir(name);
+
+	assert_int_equal(ff_file_write(path, text, strlen(text), mode, NULL), 0);
+}
+
+static char *get_file(const char *path)
+{
+	struct ff_buf b;
+
+	ff_buf_init(&b, 64 * 1024 * 1024);
+	(void)ff_file_read(path, &b, NULL); /* a missing file is an empty one here */
+	return ff_steal(&b.data);
+}
+
+/* The text with every DIR replaced by the temporary folder. */
+static char *with_dir(const char *text)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf b;
+	const char *at;
+
+	ff_buf_init(&b, 65536);
+	while ((at = strstr(text, "DIR"))) {
+		(void)ff_buf_add(&b, text, (size_t)(at - text));
+		(void)ff_buf_adds(&b, w.dir);
+		text = at + 3;
+	}
+	(void)ff_buf_adds(&b, text);
+	return ff_buf_take(&b);
+}
+
+static char *built(const char *name)
+{
+	const char *top = getenv("top_builddir");
+
+	return ff_path_join(top ? top : ".", name);
+}
+
+static void start_model(void)
+{
+	FF_AUTO(ff_free) char *path = built("tests/lib/model-server");
+	FF_AUTO(ff_free) char *file = in_dir("scenario.json"), *key = in_dir("key"), *log = in_dir("model.log");
+	FF_AUTO(ff_free) char *text = with_dir(scenario);
+	char *argv[] = { path, (char[]){ "--scenario" }, file, (char[]){ "--log" }, log, (char[]){ "--expect-key" }, key, NULL };
+	char *env[] = { NULL };
+	struct ff_spawn s = { .path = path, .argv = argv, .envp = env, .fd_in = -1, .fd_err = -1, .fd_3 = -1 };
+	char line[256];
+	int p[2];
+	ssize_t n;
+
+	put_file("scenario.json", text, 0600);
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	s.fd_out = p[1];
+	assert_int_equal(ff_spawn(&s, &w.model, NULL), 0);
+	ff_close(&p[1]);
+	n = read(p[0], line, sizeof line - 1); /* one write, one line; end of file when it could not start */
+	assert_true(n > 0);
+	line[n] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	assert_non_null(strstr(line, "url="));
+	w.url = ff_strdup(strstr(line, "url=") + 4);
+	ff_close(&p[0]);
+}
+
+static void expect_message(enum ff_msg_type want, json_t **ret)
+{
+	enum ff_msg_type type;
+	struct ff_err err = { 0 };
+	json_t *msg = NULL;
+	int fd = -1;
+
+	assert_int_equal(ff_chan_recv(w.chan, DEADLINE_MS, &type, &msg, &fd, &err), 0);
+	ff_close(&fd);
+	assert_string_equal(ff_msg_name(type), ff_msg_name(want));
+	if (ret)
+		*ret = msg;
+	else
+		json_decref(msg);
+}
+
+static void open_job(void)
+{
+	assert_int_equal(ff_chan_send(w.chan, FF_MSG_OPEN, json_pack("{s:i, s:i}", "job", 1, "attempt", 1), -1, NULL), 0);
+	expect_message(FF_MSG_OPENED, NULL);
+}
+
+static void start_gateway(void)
+{
+	FF_AUTO(ff_free) char *path = built("flowforged"), *conf = in_dir("ff.conf");
+	FF_AUTO(ff_free) char *text = ff_asprintf("[server]\nstate-dir = %s/state\nrun-dir = %s/run\n"
+		"[gateway]\nbase-url = %s\nkey-file = %s/key\nmax-body = 1m\nidle-timeout = 1500ms\n", w.dir, w.dir, w.url, w.dir);
+	char *argv[] = { path, (char[]){ "--role" }, (char[]){ "gateway" }, (char[]){ "--config" }, conf, NULL };
+	char *env[] = { NULL };
+	int fds[2], log = open(w.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	struct ff_spawn s = { .path = path, .argv = argv, .envp = env, .fd_in = -1, .fd_out = -1, .fd_err = log };
+
+	put_file("ff.conf", text, 0600);
+	ff_sock_pair(fds);
+	s.fd_3 = fds[1];
+	assert_int_equal(ff_spawn(&s, &w.gateway, NULL), 0);
+	ff_close(&fds[1]);
+	ff_close(&log);
+	w.chan = ff_chan_new(fds[0], FF_PEER_CORE, FF_PEER_GATEWAY);
+	expect_message(FF_MSG_HELLO, NULL);
+	open_job();
+}
+
+static void stop_gateway(void)
+{
+	ff_chan_free(&w.chan);
+	assert_int_equal(ff_wait(w.gateway), 0); /* exit 0 when core is gone */
+}
+
+static int set_up(void **state)
+{
+	FF_AUTO(ff_free) char *dir = NULL;
+
+	(void)state;
+	(void)signal(SIGPIPE, SIG_IGN);
+	memcpy(w.dir, "/tmp/t-gateway.XXXXXX", 22);
+	assert_non_null(mkdtemp(w.dir));
+	w.log = in_dir("gateway.log");
+	w.sock = in_dir("state/jobs/1/gw.sock");
+	dir = in_dir("state");
+	assert_int_equal(ff_dir_make(dir, 0700, NULL), 0);
+	put_file("key", CANARY "\n", 0600);
+	start_model();
+	start_gateway();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	if (w.chan)
+		stop_gateway();
+	(void)kill(w.model, SIGTERM);
+	(void)ff_wait(w.model);
+	ff_free(&w.url);
+	ff_free(&w.sock);
+	ff_free(&w.log);
+	return ff_dir_remove(w.dir, NULL);
+}
+
+static char *body_of(const char *text)
+{
+	return ff_asprintf("{\"model\":\"m\",\"max_tokens\":5,\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}", text);
+}
+
+static int ask(const char *text, struct ff_answer **ret, struct ff_model_hint *hint, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *body = body_of(text);
+	struct ff_model_call call = { .socket = w.sock, .deadline_ms = ff_clock_mono() + DEADLINE_MS };
+
+	return ff_model_ask(&call, body, strlen(body), ret, hint, err);
+}
+
+static int send_raw(const char *text)
+{
+	int fd = -1;
+
+	assert_int_equal(ff_sock_connect(w.sock, DEADLINE_MS, &fd, NULL), 0);
+	/* A refused request may be answered and closed before all of it is written. */
+	(void)ff_fd_write_all(fd, text, strlen(text), NULL);
+	return fd;
+}
+
+static int post_raw(const char *what)
+{
+	FF_AUTO(ff_free) char *body = body_of(what);
+	FF_AUTO(ff_free) char *whole = ff_asprintf("POST /v1/messages?beta=true HTTP/1.1\r\nhost: x\r\ncontent-length: %zu\r\n\r\n%s",
+						   strlen(body), body);
+
+	return send_raw(whole);
+}
+
+/* Reads until the text came, or the end; true when it came. */
+static bool read_until(int fd, struct ff_buf *b, const char *text)
+{
+	while (!strstr(b->data, text)) {
+		char *to = ff_buf_room(b, 4096);
+		ssize_t n = to ? recv(fd, to, 4096, 0) : -1; /* bounded by the time-out that the connect set */
+
+		if (n <= 0)
+			return false;
+		ff_buf_grown(b, (size_t)n);
+	}
+	return true;
+}
+
+static void release(const char *name)
+{
+	put_file(name, "", 0600);
+}
+
+static json_int_t charged(const char *rule)
+{
+	FF_AUTO(ff_free) char *log = NULL;
+	FF_AUTO(ff_free) char *path = in_dir("model.log");
+	FF_AUTO(ff_free) char *word = ff_asprintf("\"rule\":\"%s\"", rule);
+	json_int_t n = 0;
+
+	log = get_file(path);
+	for (const char *at = log; (at = strstr(at, word)); at++)
+		n++;
+	return n;
+}
+
+static void usage_is(bool replayed, int tokens_in)
+{
+	json_t *msg = NULL;
+
+	expect_message(FF_MSG_USAGE, &msg);
+	assert_int_equal(json_is_true(json_object_get(msg, "replayed")), replayed);
+	assert_int_equal(json_integer_value(json_object_get(msg, "status")), 200);
+	if (tokens_in)
+		assert_int_equal(json_integer_value(json_object_get(msg, "tokens_in")), tokens_in);
+	json_decref(msg);
+}
+
+static void test_second_time_is_free(void **state)
+{
+	FF_AUTO(ff_answer_free) struct ff_answer *a = NULL, *b = NULL;
+	struct ff_model_hint hint;
+	struct ff_err err = { 0 };
+
+	(void)state;
+	assert_int_equal(ask("plain", &a, &hint, &err), 0);
+	assert_false(hint.replayed);
+	assert_int_equal(a->usage.output, 7);
+	usage_is(false, 11);
+	assert_int_equal(ask("plain", &b, &hint, &err), 0);
+	assert_true(hint.replayed);
+	assert_true(json_equal(a->content, b->content));
+	usage_is(true, 11);
+	assert_int_equal(charged("plain"), 1);
+}
+
+static void test_survives_the_gateway(void **state)
+{
+	FF_AUTO(ff_answer_free) struct ff_answer *a = NULL;
+	struct ff_model_hint hint;
+	struct ff_err err = { 0 };
+
+	(void)state;
+	(void)kill(w.gateway, SIGKILL);
+	ff_chan_free(&w.chan);
+	(void)ff_wait(w.gateway);
+	start_gateway();
+	assert_int_equal(ask("plain", &a, &hint, &err), 0);
+	assert_true(hint.replayed);
+	usage_is(true, 11);
+	assert_int_equal(charged("plain"), 1);
+}
+
+static void test_streams_but_holds_the_end(void **state)
+{
+	FF_AUTO(ff_free) char *answers = in_dir("state/jobs/1/answers");
+	FF_AUTO(ff_buf_fini) struct ff_buf b;
+	struct stat before, after;
+	int fd = post_raw("held");
+
+	(void)state;
+	ff_buf_init(&b, 65536);
+	assert_int_equal(stat(answers, &before), 0);
+	/* The server waits for us before its last event: what came until then was not kept back. */
+	assert_true(read_until(fd, &b, "a held answer"));
+	assert_null(strstr(b.data, "message_stop"));
+	release("held");
+	assert_true(read_until(fd, &b, "0\r\n\r\n"));
+	assert_non_null(strstr(b.data, "message_stop"));
+	assert_int_equal(stat(answers, &after), 0);
+	assert_true(after.st_mtim.tv_sec != before.st_mtim.tv_sec || after.st_mtim.tv_nsec != before.st_mtim.tv_nsec);
+	ff_close(&fd);
+	usage_is(false, 0);
+}
+
+static void test_client_goes_away(void **state)
+{
+	FF_AUTO(ff_answer_free) struct ff_answer *a = NULL;
+	FF_AUTO(ff_buf_fini) struct ff_buf b;
+	struct ff_model_hint hint;
+	struct ff_err err = { 0 };
+	int fd = post_raw("gone");
+
+	(void)state;
+	ff_buf_init(&b, 65536);
+	assert_true(read_until(fd, &b, "nobody listens"));
+	ff_close(&fd);
+	release("gone");
+	usage_is(false, 0); /* read to its end all the same */
+	assert_int_equal(ask("gone", &a, &hint, &err), 0);
+	assert_true(hint.replayed);
+	usage_is(true, 0);
+	assert_int_equal(charged("gone"), 1);
+}
+
+static void test_two_share_one_request(void **state)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf b1;
+	FF_AUTO(ff_buf_fini) struct ff_buf b2;
+	int one = post_raw("twice"), two;
+
+	(void)state;
+	ff_buf_init(&b1, 65536);
+	ff_buf_init(&b2, 65536);
+	assert_true(read_until(one, &b1, "for both"));
+	two = post_raw("twice");
+	assert_true(read_until(two, &b2, "for both"));
+	release("twice");
+	assert_true(read_until(one, &b1, "0\r\n\r\n") && read_until(two, &b2, "0\r\n\r\n"));
+	assert_non_null(strstr(b1.data, "message_stop"));
+	assert_non_null(strstr(b2.data, "message_stop"));
+	ff_close(&one);
+	ff_close(&two);
+	usage_is(false, 0);
+	assert_int_equal(charged("twice"), 1);
+}
+
+static void drain_messages(void)
+{
+	enum ff_msg_type type;
+	json_t *msg = NULL;
+	int fd = -1;
+
+	while (ff_chan_recv(w.chan, 50, &type, &msg, &fd, NULL) == 0) {
+		json_decref(msg);
+		ff_close(&fd);
+	}
+}
+
+static void test_failures_keep_their_class(void **state)
+{
+	static const struct { const char *what; enum ff_err_code code; bool again; int64_t after; } cases[] = {
+		{ "limit", FF_E_RATE_LIMIT, true, 7000 }, { "over", FF_E_RATE_LIMIT, true, -1 },
+		{ "final", FF_E_NETWORK_ERROR, false, -1 }, { "drop", FF_E_NETWORK_ERROR, true, -1 },
+		{ "early", FF_E_NETWORK_ERROR, true, -1 }, { "nohead", FF_E_NETWORK_ERROR, true, -1 },
+		{ "broken", FF_E_RATE_LIMIT, true, -1 }, { "junk", FF_E_NETWORK_ERROR, true, -1 },
+		{ "moved", FF_E_NETWORK_ERROR, true, -1 }, { "silent", FF_E_TIMEOUT, true, -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FF_ARRAY_LEN(cases); i++) {
+		struct ff_answer *a = NULL;
+		struct ff_model_hint hint;
+		struct ff_err err = { 0 };
+
+		print_message("# %s\n", cases[i].what);
+		assert_int_equal(ask(cases[i].what, &a, &hint, &err), -1);
+		assert_string_equal(ff_err_name(err.code), ff_err_name(cases[i].code));
+		assert_int_equal(hint.again, cases[i].again);
+		assert_int_equal(hint.retry_after_ms, cases[i].after);
+		assert_null(strstr(err.text, CANARY));
+		/* A failure is never recorded: the next try asks the model. */
+		assert_false(hint.replayed);
+	}
+	drain_messages();
+}
+
+static void test_limited_is_told(void **state)
+{
+	struct ff_answer *a = NULL;
+	struct ff_model_hint hint;
+	json_t *msg = NULL;
+
+	(void)state;
+	assert_int_equal(ask("limit", &a, &hint, NULL), -1);
+	expect_message(FF_MSG_USAGE, NULL);
+	expect_message(FF_MSG_LIMITED, &msg);
+	assert_int_equal(json_integer_value(json_object_get(msg, "retry_after_ms")), 7000);
+	json_decref(msg);
+}
+
+static void refused_with(const char *request, const char *status)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf b;
+	int fd = send_raw(request);
+
+	ff_buf_init(&b, 65536);
+	assert_true(read_until(fd, &b, "\r\n\r\n"));
+	if (!strstr(b.data, status))
+		print_message("# wanted %s, got %s\n", status, b.data);
+	assert_non_null(strstr(b.data, status));
+	ff_close(&fd);
+}
+
+static void post_refused(const char *body, const char *status)
+{
+	FF_AUTO(ff_free) char *whole = ff_asprintf("POST /v1/messages HTTP/1.1\r\ncontent-length: %zu\r\n\r\n%s", strlen(body), body);
+
+	refused_with(whole, status);
+}
+
+static void test_lets_nothing_else_through(void **state)
+{
+	char *long_head = ff_calloc(1, 40000);
+
+	(void)state;
+	refused_with("GET /v1/messages HTTP/1.1\r\n\r\n", " 405 ");
+	refused_with("GET /v1/models HTTP/1.1\r\n\r\n", " 404 ");
+	refused_with("POST /v1/messages/batches HTTP/1.1\r\n\r\n", " 404 ");
+	refused_with("POST /v1/messages?beta=false HTTP/1.1\r\n\r\n", " 404 ");
+	refused_with("POST /v1/messages/../files HTTP/1.1\r\n\r\n", " 404 ");
+	refused_with("HEAD / HTTP/1.1\r\n\r\n", " 200 ");
+	refused_with("POST /v1/messages HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n", " 501 ");
+	refused_with("POST /v1/messages HTTP/1.1\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n", " 400 ");
+	refused_with("POST /v1/messages HTTP/1.1\r\ncontent-length: 1048577\r\n\r\n", " 413 ");
+	refused_with("POST /v1/messages HTTP/1.1\nhost: x\n\r\n\r\n", " 400 ");
+	refused_with("POST /v1/messages HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n", " 100 ");
+	memset(long_head, 'a', 39999);
+	refused_with(long_head, " 431 ");
+	ff_free(&long_head);
+	post_refused("no json", " 400 ");
+	post_refused("{\"a\":1,\"a\":2}", " 400 ");
+	post_refused("{\"messages\":[],\"mcp_servers\":[{\"url\":\"https://x\"}]}", " 403 ");
+	post_refused("{\"messages\":[],\"container\":\"c\"}", " 403 ");
+	post_refused("{\"messages\":[],\"tools\":[{\"type\":\"web_search_20250305\",\"name\":\"w\"}]}", " 403 ");
+	post_refused("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"source\":{\"type\":\"url\",\"url\":\"http://x\"}}]}]}", " 403 ");
+	post_refused("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"content\":["
+		     "{\"type\":\"document\",\"source\":{\"type\":\"file\",\"file_id\":\"f\"}}]}]}]}", " 403 ");
+}
+
+static void test_keeps_alive(void **state)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf b;
+	int fd = send_raw("HEAD / HTTP/1.1\r\n\r\nGET /nothing HTTP/1.1\r\nconnection: close\r\n\r\n");
+
+	(void)state;
+	ff_buf_init(&b, 65536);
+	assert_true(read_until(fd, &b, " 404 "));
+	assert_non_null(strstr(b.data, " 200 "));
+	assert_false(read_until(fd, &b, "never sent"));
+	ff_close(&fd);
+}
+
+static void test_large_and_slow(void **state)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf b;
+	FF_AUTO(ff_free) char *text = ff_calloc(1, 900001);
+	int fd;
+
+	(void)state;
+	memset(text, 'x', 900000);
+	memcpy(text, "large", 5);
+	ff_buf_init(&b, 8 * 1024 * 1024);
+	fd = post_raw(text);
+	/* More than a socket's buffer holds: the answer waits for us and then comes whole. */
+	assert_true(read_until(fd, &b, "message_stop"));
+	assert_true(b.len > 900000);
+	ff_close(&fd);
+	usage_is(false, 0);
+}
+
+static void test_close_removes_the_socket(void **state)
+{
+	int64_t until = ff_clock_mono() + DEADLINE_MS;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(stat(w.sock, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(ff_chan_send(w.chan, FF_MSG_CLOSE, json_pack("{s:i}", "job", 1), -1, NULL), 0);
+	while (stat(w.sock, &st) == 0 && ff_clock_mono() < until)
+		(void)poll(NULL, 0, 2);
+	assert_int_equal(stat(w.sock, &st), -1);
+	open_job();
+}
+
+static void test_key_others_can_read(void **state)
+{
+	FF_AUTO(ff_free) char *key = in_dir("key");
+	struct ff_answer *a = NULL;
+	struct ff_model_hint hint;
+	struct ff_err err = { 0 };
+
+	(void)state;
+	stop_gateway();
+	assert_int_equal(chmod(key, 0644), 0);
+	start_gateway();
+	assert_int_equal(ask("unasked", &a, &hint, &err), -1);
+	assert_int_equal(err.code, FF_E_MODEL_REFUSED);
+	assert_false(hint.again);
+	assert_non_null(strstr(err.text, "chmod 600"));
+	/* Mended while we run: the next job has it. */
+	assert_int_equal(chmod(key, 0600), 0);
+	open_job();
+	assert_int_equal(ask("plain again", &a, &hint, &err), 0);
+	ff_answer_free(&a);
+	drain_messages();
+}
+
+/* Last: by now it has been through everything above. */
+static void test_key_is_nowhere(void **state)
+{
+	FF_AUTO(ff_free) char *model = in_dir("model.log");
+	FF_AUTO(ff_free) char *a = get_file(w.log), *b = get_file(model);
+	struct ff_answer *answer = NULL;
+	struct ff_model_hint hint;
+	struct ff_err err = { 0 };
+
+	(void)state;
+	assert_null(strstr(a, CANARY));
+	assert_null(strstr(b, CANARY));
+	/* The scripted error quotes the key; the gateway masks it. */
+	assert_int_equal(ask("final", &answer, &hint, &err), -1);
+	assert_null(strstr(err.text, CANARY));
+	assert_non_null(strstr(err.text, "****"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_second_time_is_free),
+		cmocka_unit_test(test_survives_the_gateway),
+		cmocka_unit_test(test_streams_but_holds_the_end),
+		cmocka_unit_test(test_client_goes_away),
+		cmocka_unit_test(test_two_share_one_request),
+		cmocka_unit_test(test_failures_keep_their_class),
+		cmocka_unit_test(test_limited_is_told),
+		cmocka_unit_test(test_lets_nothing_else_through),
+		cmocka_unit_test(test_keeps_alive),
+		cmocka_unit_test(test_large_and_slow),
+		cmocka_unit_test(test_close_removes_the_socket),
+		cmocka_unit_test(test_key_others_can_read),
+		cmocka_unit_test(test_key_is_nowhere),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
