@@ -438,10 +438,10 @@ static int cmd_status(struct ff_request *r, const json_t *args, struct ff_err *e
 		json_decref(queue);
 		return -1;
 	}
-	ff_reply_end(r, NULL, json_pack("{s:s,s:i,s:o,s:{s:b,s:s?},s:{s:b},s:b,s:b,s:o}", "version", PACKAGE_VERSION,
-		"pid", (int)getpid(), "queue", queue, "sandbox", "known", ff_sandbox_known(core), "missing", missing,
-		"children", "gateway", ff_gateway_alive(core), "draining", core->draining, "record_writable",
-		!core->store_broken, "repositories", repos));
+	ff_reply_end(r, NULL, json_pack("{s:s,s:i,s:o,s:{s:b,s:b,s:s?},s:b,s:b,s:b,s:o}", "version", PACKAGE_VERSION,
+		"pid", (int)getpid(), "queue", queue, "sandbox", "known", ff_sandbox_known(core), "ok", missing == NULL,
+		"text", missing, "gateway", ff_gateway_alive(core), "draining", core->draining, "record_writable",
+		!core->store_broken, "repos", repos));
 	return 0;
 }
 

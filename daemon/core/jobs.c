@@ -17,6 +17,8 @@
 
 /* A worker that dies is not the fault of the task; this many are mended even with retries = 0. */
 #define LOST_WORKERS_MAX 3
+/* A job that was running at this many starts of the daemon may be what ends it. */
+#define RESTARTS_MAX 20
 #define RETRY_FIRST_MS 1000
 #define RETRY_MOST_MS 30000
 /* Jobs moved at a time when the sandbox comes back or the daemon starts. */
@@ -327,7 +329,12 @@ static int requeue_running(struct ff_core *core, struct ff_err *err)
 		FF_AUTO(ff_job_free) struct ff_job *job = NULL;
 		struct ff_event ev = { .type = FF_EVENT_JOB_QUEUED, .text = "the daemon was started again" };
 
-		if (ff_store_job_get(core->store, ids[i], &job, err) < 0 || ff_core_event(core, job, &ev, err) < 0)
+		if (ff_store_job_get(core->store, ids[i], &job, err) < 0)
+			return -1;
+		if (job->attempt - job->failures > RESTARTS_MAX)
+			ev = (struct ff_event){ .type = FF_EVENT_JOB_FAILED, .attempt = job->attempt, .error = FF_E_INTERNAL,
+						.text = "the daemon ended too often while this job ran: read its log, then retry" };
+		if (ff_core_event(core, job, &ev, err) < 0)
 			return -1;
 	}
 	return 0;
