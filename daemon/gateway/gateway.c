@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/names.h"
 #include "base/proc.h"
 #include "base/sock.h"
 #include "base/text.h"
@@ -74,7 +75,7 @@ static int open_socket(struct ff_gw_job *job, struct ff_err *err)
 	FF_AUTO(ff_free) char *socket = ff_path_join(dir, "gw.sock");
 
 	ff_free(&job->answers);
-	job->answers = ff_path_join(dir, "answers");
+	job->answers = ff_path_join(dir, FF_JOB_ANSWERS);
 	if (ff_dir_make(dir, 0711, err) < 0 || ff_dir_make(job->answers, 0700, err) < 0 ||
 	    ff_sock_listen(socket, 0600, &job->fd, err) < 0)
 		return -1;

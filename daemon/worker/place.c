@@ -86,7 +86,7 @@ bool ff_place_kept(const struct ff_run *run)
 	return want && have && !strcmp(want, have) && lstat(run->ws, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* All but the lock and the gateway's socket, which is there before us. The marker goes first. */
+/* All but the lock and what is the gateway's, which is there before us. The marker goes first. */
 static int clear(const struct ff_run *run, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *marker = ff_path_join(run->dir, MARKER);
@@ -103,7 +103,7 @@ static int clear(const struct ff_run *run, struct ff_err *err)
 		FF_AUTO(ff_free) char *path = ff_path_join(run->dir, e->d_name);
 
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && strcmp(e->d_name, LOCK) &&
-		    e->d_type != DT_SOCK)
+		    strcmp(e->d_name, FF_JOB_ANSWERS) && e->d_type != DT_SOCK)
 			rc = ff_dir_remove(path, err);
 	}
 	(void)closedir(d);

@@ -36,4 +36,7 @@
 /* Set for every hook that runs because of a ref update of our own. */
 #define FF_ENV_PUBLISH "FLOWFORGE_PUBLISH"
 
+/* In the folder of a job: what the gateway recorded. The worker leaves it alone, so that no answer is bought twice. */
+#define FF_JOB_ANSWERS "answers"
+
 #endif

@@ -125,8 +125,9 @@ test_expect() { # TITLE COMMANDS
 	if [ $test_rc != 0 ]; then
 		diag "status $test_rc"
 		diag_file "$T/.out" 200
-		diag_file "$T/daemon.log"
-		diag_file "$T/model.log" 10
+		# Only what is new in the daemon's log since the last failure.
+		sed "1,$(cat "$T/.log.seen" 2>/dev/null || echo 0)d" "$T/daemon.log" 2>/dev/null | tail -n 40 | sed 's/^/# log: /'
+		wc -l 2>/dev/null <"$T/daemon.log" >"$T/.log.seen" || rm -f "$T/.log.seen"
 	elif [ "${V-}" ]; then
 		diag_file "$T/.out" 1000
 	fi
