@@ -7,10 +7,11 @@
  * include each other's headers: they meet in messages (src/ipc).
  *
  * A role other than core is the same program started again as
- *     flowforged --role NAME --config FILE [-c key=value ...]
- * with its parent on descriptor 3 (FF_IPC_PARENT_FD), its log on descriptor 2
- * and an environment of PATH, LANG, TMPDIR and FLOWFORGE_* alone (the gateway
- * also gets ANTHROPIC_BASE_URL and the proxy variables).  It calls
+ *     flowforged --role NAME --config RUN-DIR/roles.conf
+ * (what core goes by, written out by ff_conf_write) with its parent on
+ * descriptor 3 (FF_IPC_PARENT_FD), its log on descriptor 2 and an environment
+ * of PATH, LANG, TMPDIR and FLOWFORGE_WORD alone (the gateway also gets
+ * ANTHROPIC_BASE_URL and the proxy variables).  It calls
  * ff_role_guard(), sends hello, takes its first message, and exits 0 when
  * descriptor 3 ends.
  */
@@ -20,8 +21,8 @@
 struct ff_role_args {
 	const struct ff_conf *conf;
 	const char *self;             /* absolute path of this program */
-	const char *config_file;      /* to hand on to children; NULL: the default */
-	const char *const *settings;  /* -c flags to hand on, NULL-terminated */
+	const char *config_file;      /* that conf was read from; NULL: there was none */
+	const char *const *settings;  /* the -c flags, NULL-terminated */
 };
 
 /* Each returns the exit status of the process. */

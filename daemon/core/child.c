@@ -12,6 +12,14 @@
 #include "base/sock.h"
 #include "base/text.h"
 
+/* FLOWFORGE_SECTION_KEY: part of what is in roles.conf already. */
+static bool is_setting(const char *entry)
+{
+	size_t n = strcspn(entry, "="), prefix = strlen(FF_ENV_PREFIX);
+
+	return ff_starts(entry, FF_ENV_PREFIX) && n > prefix && memchr(entry + prefix, '_', n - prefix);
+}
+
 /* What a role's environment may hold; the gateway also needs the way out. */
 static bool env_allowed(const char *entry, bool gateway)
 {
@@ -20,6 +28,8 @@ static bool env_allowed(const char *entry, bool gateway)
 	static const char *const out[] = { "ANTHROPIC_BASE_URL=", "CREDENTIALS_DIRECTORY=", "https_proxy=",
 					   "HTTPS_PROXY=", "http_proxy=", "no_proxy=", "NO_PROXY=", "all_proxy=" };
 
+	if (is_setting(entry))
+		return false;
 	for (size_t i = 0; i < FF_ARRAY_LEN(all); i++)
 		if (ff_starts(entry, all[i]))
 			return true;
@@ -43,25 +53,16 @@ static char **make_env(bool gateway)
 	return env;
 }
 
-static char **make_argv(const struct ff_role_args *args, const char *role)
+/* Not from the files we were started with: somebody may be editing them, and all roles must agree. */
+static char **make_argv(const struct ff_core *core, const char *role)
 {
-	size_t n = 0, used = 0;
-	char **argv;
+	char **argv = ff_calloc(6, sizeof *argv);
 
-	while (args->settings && args->settings[n])
-		n++;
-	argv = ff_calloc(2 * n + 6, sizeof *argv);
-	argv[used++] = ff_strdup(FF_DAEMON);
-	argv[used++] = ff_strdup("--role");
-	argv[used++] = ff_strdup(role);
-	if (args->config_file) {
-		argv[used++] = ff_strdup("--config");
-		argv[used++] = ff_strdup(args->config_file);
-	}
-	for (size_t i = 0; i < n; i++) {
-		argv[used++] = ff_strdup("-c");
-		argv[used++] = ff_strdup(args->settings[i]);
-	}
+	argv[0] = ff_strdup(FF_DAEMON);
+	argv[1] = ff_strdup("--role");
+	argv[2] = ff_strdup(role);
+	argv[3] = ff_strdup("--config");
+	argv[4] = ff_conf_run_path(core->conf, FF_ROLES_CONF);
 	return argv;
 }
 
@@ -101,7 +102,7 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 int ff_child_start(struct ff_core *core, struct ff_child *c, const char *role, enum ff_peer peer, ff_msg_fn fn,
 		   void (*exit_fn)(void *owner, int status), void *owner, struct ff_err *err)
 {
-	char **argv = make_argv(core->args, role);
+	char **argv = make_argv(core, role);
 	char **env = make_env(peer == FF_PEER_GATEWAY);
 	struct ff_spawn spawn = { .path = core->args->self, .argv = argv, .envp = env, .fd_in = -1, .fd_out = -1,
 				  .fd_err = -1 };

@@ -106,6 +106,17 @@ static int write_hook_conf(struct ff_core *core, struct ff_err *err)
 	return ff_file_write(path, text.data, text.len, 0644, err);
 }
 
+/* What this process goes by, for those it starts; it may hold values that are nobody else's business. */
+static int write_roles_conf(struct ff_core *core, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *path = ff_conf_run_path(core->conf, FF_ROLES_CONF);
+	FF_AUTO(ff_buf_fini) struct ff_buf text;
+
+	ff_buf_init(&text, FF_CONF_TEXT_MAX);
+	ff_conf_write(core->conf, &text);
+	return ff_file_write(path, text.data, text.len, 0600, err);
+}
+
 static int open_record(struct ff_core *core, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *path = ff_conf_state_path(core->conf, FF_NAME ".db");
@@ -155,7 +166,7 @@ static void on_hang_up(void *arg, int signo)
 static int begin(struct ff_core *core, struct ff_err *err)
 {
 	if (make_folders(core, err) < 0 || lock_state(core, err) < 0 || open_record(core, err) < 0 ||
-	    write_hook_conf(core, err) < 0)
+	    write_hook_conf(core, err) < 0 || write_roles_conf(core, err) < 0)
 		return -1;
 	ff_readers_init(core);
 	ff_workers_init(core);

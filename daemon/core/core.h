@@ -29,6 +29,9 @@
 #include "job/spec.h"
 #include "store/store.h"
 
+/* In server.run-dir: the configuration of all roles that this core starts. */
+#define FF_ROLES_CONF "roles.conf"
+
 struct ff_core;
 typedef void (*ff_after_fn)(struct ff_core *core, void *arg, bool ok);
 
