@@ -23,11 +23,8 @@
 #include "base/file.h"
 #include "base/proc.h"
 #include "base/sock.h"
-#include "ipc/ipc.h"
 #include "model/client.h"
-
-#define CANARY "sk-canary-5d1f0c7e9b"
-#define DEADLINE_MS 20000
+#include "tests/lib/gateway-world.h"
 
 static const char scenario[] =
 "{\"rules\":["
@@ -37,7 +34,7 @@ static const char scenario[] =
 "{\"name\":\"twice\",\"match\":{\"last_user\":\"twice\"},\"sequence\":[{\"text\":\"for both\",\"wait_file\":\"DIR/twice\"}]},"
 "{\"name\":\"limit\",\"match\":{\"last_user\":\"limit\"},\"sequence\":[{\"error\":{\"status\":429},\"headers\":{\"retry-after\":\"7\"}}]},"
 "{\"name\":\"over\",\"match\":{\"last_user\":\"over\"},\"sequence\":[{\"error\":{\"status\":529}}]},"
-"{\"name\":\"final\",\"match\":{\"last_user\":\"final\"},\"sequence\":[{\"error\":{\"status\":500,\"message\":\"key " CANARY " is bad\"},\"headers\":{\"x-should-retry\":\"false\"}}]},"
+"{\"name\":\"final\",\"match\":{\"last_user\":\"final\"},\"sequence\":[{\"error\":{\"status\":500,\"message\":\"key " WORLD_KEY " is bad\"},\"headers\":{\"x-should-retry\":\"false\"}}]},"
 "{\"name\":\"drop\",\"match\":{\"last_user\":\"drop\"},\"sequence\":[{\"drop\":\"mid_stream\"}]},"
 "{\"name\":\"early\",\"match\":{\"last_user\":\"early\"},\"sequence\":[{\"end\":\"before_stop\"}]},"
 "{\"name\":\"nohead\",\"match\":{\"last_user\":\"nohead\"},\"sequence\":[{\"drop\":\"before_headers\"}]},"
@@ -48,161 +45,17 @@ static const char scenario[] =
 "{\"name\":\"large\",\"match\":{\"last_user\":\"large\"},\"sequence\":[{\"text\":\"{{last_user}}\",\"chunk\":60000}]}"
 "]}";
 
-static struct world {
-	char dir[64];
-	char *url, *sock, *log;
-	pid_t model, gateway;
-	struct ff_chan *chan;
-} w;
-
-static char *in_dir(const char *name)
-{
-	return ff_path_join(w.dir, name);
-}
-
-static void put_file(const char *name, const char *text, mode_t mode)
-{
-	FF_AUTO(ff_free) char *path = in_dir(name);
-
-	assert_int_equal(ff_file_write(path, text, strlen(text), mode, NULL), 0);
-}
-
-static char *get_file(const char *path)
-{
-	struct ff_buf b;
-
-	ff_buf_init(&b, 64 * 1024 * 1024);
-	(void)ff_file_read(path, &b, NULL); /* a missing file is an empty one here */
-	return ff_steal(&b.data);
-}
-
-/* The text with every DIR replaced by the temporary folder. */
-static char *with_dir(const char *text)
-{
-	FF_AUTO(ff_buf_fini) struct ff_buf b;
-	const char *at;
-
-	ff_buf_init(&b, 65536);
-	while ((at = strstr(text, "DIR"))) {
-		(void)ff_buf_add(&b, text, (size_t)(at - text));
-		(void)ff_buf_adds(&b, w.dir);
-		text = at + 3;
-	}
-	(void)ff_buf_adds(&b, text);
-	return ff_buf_take(&b);
-}
-
-static char *built(const char *name)
-{
-	const char *top = getenv("top_builddir");
-
-	return ff_path_join(top ? top : ".", name);
-}
-
-static void start_model(void)
-{
-	FF_AUTO(ff_free) char *path = built("tests/lib/model-server");
-	FF_AUTO(ff_free) char *file = in_dir("scenario.json"), *key = in_dir("key"), *log = in_dir("model.log");
-	FF_AUTO(ff_free) char *text = with_dir(scenario);
-	char *argv[] = { path, (char[]){ "--scenario" }, file, (char[]){ "--log" }, log, (char[]){ "--expect-key" }, key, NULL };
-	char *env[] = { NULL };
-	struct ff_spawn s = { .path = path, .argv = argv, .envp = env, .fd_in = -1, .fd_err = -1, .fd_3 = -1 };
-	char line[256];
-	int p[2];
-	ssize_t n;
-
-	put_file("scenario.json", text, 0600);
-	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
-	s.fd_out = p[1];
-	assert_int_equal(ff_spawn(&s, &w.model, NULL), 0);
-	ff_close(&p[1]);
-	n = read(p[0], line, sizeof line - 1); /* one write, one line; end of file when it could not start */
-	assert_true(n > 0);
-	line[n] = '\0';
-	line[strcspn(line, "\n")] = '\0';
-	assert_non_null(strstr(line, "url="));
-	w.url = ff_strdup(strstr(line, "url=") + 4);
-	ff_close(&p[0]);
-}
-
-static void expect_message(enum ff_msg_type want, json_t **ret)
-{
-	enum ff_msg_type type;
-	struct ff_err err = { 0 };
-	json_t *msg = NULL;
-	int fd = -1;
-
-	assert_int_equal(ff_chan_recv(w.chan, DEADLINE_MS, &type, &msg, &fd, &err), 0);
-	ff_close(&fd);
-	assert_string_equal(ff_msg_name(type), ff_msg_name(want));
-	if (ret)
-		*ret = msg;
-	else
-		json_decref(msg);
-}
-
-static void open_job(void)
-{
-	assert_int_equal(ff_chan_send(w.chan, FF_MSG_OPEN, json_pack("{s:i, s:i}", "job", 1, "attempt", 1), -1, NULL), 0);
-	expect_message(FF_MSG_OPENED, NULL);
-}
-
-static void start_gateway(void)
-{
-	FF_AUTO(ff_free) char *path = built("flowforged"), *conf = in_dir("ff.conf");
-	FF_AUTO(ff_free) char *text = ff_asprintf("[server]\nstate-dir = %s/state\nrun-dir = %s/run\n"
-		"[gateway]\nbase-url = %s\nkey-file = %s/key\nmax-body = 1m\nidle-timeout = 1500ms\n", w.dir, w.dir, w.url, w.dir);
-	char *argv[] = { path, (char[]){ "--role" }, (char[]){ "gateway" }, (char[]){ "--config" }, conf, NULL };
-	char *env[] = { NULL };
-	int fds[2], log = open(w.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	struct ff_spawn s = { .path = path, .argv = argv, .envp = env, .fd_in = -1, .fd_out = -1, .fd_err = log };
-
-	put_file("ff.conf", text, 0600);
-	ff_sock_pair(fds);
-	s.fd_3 = fds[1];
-	assert_int_equal(ff_spawn(&s, &w.gateway, NULL), 0);
-	ff_close(&fds[1]);
-	ff_close(&log);
-	w.chan = ff_chan_new(fds[0], FF_PEER_CORE, FF_PEER_GATEWAY);
-	expect_message(FF_MSG_HELLO, NULL);
-	open_job();
-}
-
-static void stop_gateway(void)
-{
-	ff_chan_free(&w.chan);
-	assert_int_equal(ff_wait(w.gateway), 0); /* exit 0 when core is gone */
-}
-
 static int set_up(void **state)
 {
-	FF_AUTO(ff_free) char *dir = NULL;
-
 	(void)state;
-	(void)signal(SIGPIPE, SIG_IGN);
-	memcpy(w.dir, "/tmp/t-gateway.XXXXXX", 22);
-	assert_non_null(mkdtemp(w.dir));
-	w.log = in_dir("gateway.log");
-	w.sock = in_dir("state/jobs/1/gw.sock");
-	dir = in_dir("state");
-	assert_int_equal(ff_dir_make(dir, 0700, NULL), 0);
-	put_file("key", CANARY "\n", 0600);
-	start_model();
-	start_gateway();
+	world_start(scenario);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	if (w.chan)
-		stop_gateway();
-	(void)kill(w.model, SIGTERM);
-	(void)ff_wait(w.model);
-	ff_free(&w.url);
-	ff_free(&w.sock);
-	ff_free(&w.log);
-	return ff_dir_remove(w.dir, NULL);
+	return world_stop();
 }
 
 static char *body_of(const char *text)
@@ -213,7 +66,7 @@ static char *body_of(const char *text)
 static int ask(const char *text, struct ff_answer **ret, struct ff_model_hint *hint, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *body = body_of(text);
-	struct ff_model_call call = { .socket = w.sock, .deadline_ms = ff_clock_mono() + DEADLINE_MS };
+	struct ff_model_call call = { .socket = w.sock, .deadline_ms = ff_clock_mono() + WORLD_DEADLINE_MS };
 
 	return ff_model_ask(&call, body, strlen(body), ret, hint, err);
 }
@@ -222,7 +75,7 @@ static int send_raw(const char *text)
 {
 	int fd = -1;
 
-	assert_int_equal(ff_sock_connect(w.sock, DEADLINE_MS, &fd, NULL), 0);
+	assert_int_equal(ff_sock_connect(w.sock, WORLD_DEADLINE_MS, &fd, NULL), 0);
 	/* A refused request may be answered and closed before all of it is written. */
 	(void)ff_fd_write_all(fd, text, strlen(text), NULL);
 	return fd;
@@ -253,27 +106,14 @@ static bool read_until(int fd, struct ff_buf *b, const char *text)
 
 static void release(const char *name)
 {
-	put_file(name, "", 0600);
-}
-
-static json_int_t charged(const char *rule)
-{
-	FF_AUTO(ff_free) char *log = NULL;
-	FF_AUTO(ff_free) char *path = in_dir("model.log");
-	FF_AUTO(ff_free) char *word = ff_asprintf("\"rule\":\"%s\"", rule);
-	json_int_t n = 0;
-
-	log = get_file(path);
-	for (const char *at = log; (at = strstr(at, word)); at++)
-		n++;
-	return n;
+	world_put(name, "", 0600);
 }
 
 static void usage_is(bool replayed, int tokens_in)
 {
 	json_t *msg = NULL;
 
-	expect_message(FF_MSG_USAGE, &msg);
+	world_expect(FF_MSG_USAGE, &msg);
 	assert_int_equal(json_is_true(json_object_get(msg, "replayed")), replayed);
 	assert_int_equal(json_integer_value(json_object_get(msg, "status")), 200);
 	if (tokens_in)
@@ -296,7 +136,7 @@ static void test_second_time_is_free(void **state)
 	assert_true(hint.replayed);
 	assert_true(json_equal(a->content, b->content));
 	usage_is(true, 11);
-	assert_int_equal(charged("plain"), 1);
+	assert_int_equal(world_asked("plain"), 1);
 }
 
 static void test_survives_the_gateway(void **state)
@@ -309,16 +149,16 @@ static void test_survives_the_gateway(void **state)
 	(void)kill(w.gateway, SIGKILL);
 	ff_chan_free(&w.chan);
 	(void)ff_wait(w.gateway);
-	start_gateway();
+	world_start_gateway();
 	assert_int_equal(ask("plain", &a, &hint, &err), 0);
 	assert_true(hint.replayed);
 	usage_is(true, 11);
-	assert_int_equal(charged("plain"), 1);
+	assert_int_equal(world_asked("plain"), 1);
 }
 
 static void test_streams_but_holds_the_end(void **state)
 {
-	FF_AUTO(ff_free) char *answers = in_dir("state/jobs/1/answers");
+	FF_AUTO(ff_free) char *answers = world_path("state/jobs/1/answers");
 	FF_AUTO(ff_buf_fini) struct ff_buf b;
 	struct stat before, after;
 	int fd = post_raw("held");
@@ -355,7 +195,7 @@ static void test_client_goes_away(void **state)
 	assert_int_equal(ask("gone", &a, &hint, &err), 0);
 	assert_true(hint.replayed);
 	usage_is(true, 0);
-	assert_int_equal(charged("gone"), 1);
+	assert_int_equal(world_asked("gone"), 1);
 }
 
 static void test_two_share_one_request(void **state)
@@ -377,7 +217,7 @@ static void test_two_share_one_request(void **state)
 	ff_close(&one);
 	ff_close(&two);
 	usage_is(false, 0);
-	assert_int_equal(charged("twice"), 1);
+	assert_int_equal(world_asked("twice"), 1);
 }
 
 static void drain_messages(void)
@@ -413,7 +253,7 @@ static void test_failures_keep_their_class(void **state)
 		assert_string_equal(ff_err_name(err.code), ff_err_name(cases[i].code));
 		assert_int_equal(hint.again, cases[i].again);
 		assert_int_equal(hint.retry_after_ms, cases[i].after);
-		assert_null(strstr(err.text, CANARY));
+		assert_null(strstr(err.text, WORLD_KEY));
 		/* A failure is never recorded: the next try asks the model. */
 		assert_false(hint.replayed);
 	}
@@ -428,8 +268,8 @@ static void test_limited_is_told(void **state)
 
 	(void)state;
 	assert_int_equal(ask("limit", &a, &hint, NULL), -1);
-	expect_message(FF_MSG_USAGE, NULL);
-	expect_message(FF_MSG_LIMITED, &msg);
+	world_expect(FF_MSG_USAGE, NULL);
+	world_expect(FF_MSG_LIMITED, &msg);
 	assert_int_equal(json_integer_value(json_object_get(msg, "retry_after_ms")), 7000);
 	json_decref(msg);
 }
@@ -516,7 +356,7 @@ static void test_large_and_slow(void **state)
 
 static void test_close_removes_the_socket(void **state)
 {
-	int64_t until = ff_clock_mono() + DEADLINE_MS;
+	int64_t until = ff_clock_mono() + WORLD_DEADLINE_MS;
 	struct stat st;
 
 	(void)state;
@@ -526,27 +366,27 @@ static void test_close_removes_the_socket(void **state)
 	while (stat(w.sock, &st) == 0 && ff_clock_mono() < until)
 		(void)poll(NULL, 0, 2);
 	assert_int_equal(stat(w.sock, &st), -1);
-	open_job();
+	world_open_job();
 }
 
 static void test_key_others_can_read(void **state)
 {
-	FF_AUTO(ff_free) char *key = in_dir("key");
+	FF_AUTO(ff_free) char *key = world_path("key");
 	struct ff_answer *a = NULL;
 	struct ff_model_hint hint;
 	struct ff_err err = { 0 };
 
 	(void)state;
-	stop_gateway();
+	world_stop_gateway();
 	assert_int_equal(chmod(key, 0644), 0);
-	start_gateway();
+	world_start_gateway();
 	assert_int_equal(ask("unasked", &a, &hint, &err), -1);
 	assert_int_equal(err.code, FF_E_MODEL_REFUSED);
 	assert_false(hint.again);
 	assert_non_null(strstr(err.text, "chmod 600"));
 	/* Mended while we run: the next job has it. */
 	assert_int_equal(chmod(key, 0600), 0);
-	open_job();
+	world_open_job();
 	assert_int_equal(ask("plain again", &a, &hint, &err), 0);
 	ff_answer_free(&a);
 	drain_messages();
@@ -555,18 +395,18 @@ static void test_key_others_can_read(void **state)
 /* Last: by now it has been through everything above. */
 static void test_key_is_nowhere(void **state)
 {
-	FF_AUTO(ff_free) char *model = in_dir("model.log");
-	FF_AUTO(ff_free) char *a = get_file(w.log), *b = get_file(model);
+	FF_AUTO(ff_free) char *model = world_path("model.log");
+	FF_AUTO(ff_free) char *a = world_get(w.log), *b = world_get(model);
 	struct ff_answer *answer = NULL;
 	struct ff_model_hint hint;
 	struct ff_err err = { 0 };
 
 	(void)state;
-	assert_null(strstr(a, CANARY));
-	assert_null(strstr(b, CANARY));
+	assert_null(strstr(a, WORLD_KEY));
+	assert_null(strstr(b, WORLD_KEY));
 	/* The scripted error quotes the key; the gateway masks it. */
 	assert_int_equal(ask("final", &answer, &hint, &err), -1);
-	assert_null(strstr(err.text, CANARY));
+	assert_null(strstr(err.text, WORLD_KEY));
 	assert_non_null(strstr(err.text, "****"));
 }
 

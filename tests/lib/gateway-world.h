@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FF_TESTS_GATEWAY_WORLD_H
+#define FF_TESTS_GATEWAY_WORLD_H
+
+/*
+ * For unit tests: a folder with the model server and the real gateway
+ * (flowforged --role gateway) running in it, the test being core.  Every
+ * failure in here fails the test.
+ */
+
+#include <sys/types.h>
+
+#include "ipc/ipc.h"
+
+#define WORLD_KEY "sk-canary-5d1f0c7e9b"
+#define WORLD_DEADLINE_MS 20000
+
+struct world {
+	char dir[64];
+	char *url, *sock, *log; /* of the server, of job 1, of the gateway */
+	pid_t model, gateway;
+	struct ff_chan *chan;
+};
+extern struct world w;
+
+/* Every DIR in the scenario becomes the folder. Starts both and opens job 1. */
+void world_start(const char *scenario);
+int world_stop(void);
+void world_start_gateway(void);
+void world_stop_gateway(void);
+void world_open_job(void);
+/* The next message from the gateway; ret may be NULL, else owned by the caller. */
+void world_expect(enum ff_msg_type want, json_t **ret);
+/* Freed by ff_free; a missing file is an empty one. */
+char *world_path(const char *name);
+char *world_get(const char *path);
+void world_put(const char *name, const char *text, mode_t mode);
+/* Requests that the server has answered by this rule. */
+int world_asked(const char *rule);
+
+#endif
