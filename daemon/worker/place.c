@@ -2,7 +2,6 @@
 /* The folder of a job: STATE/jobs/N, the work tree ws/ in it, and what an attempt leaves for the next. */
 #include "daemon/worker/run.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -86,28 +85,15 @@ bool ff_place_kept(const struct ff_run *run)
 	return want && have && !strcmp(want, have) && lstat(run->ws, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* All but the lock and what is the gateway's, which is there before us. The marker goes first. */
+/*
+ * The tree alone, its marker first.  What was paid for (the gateway's answers)
+ * and what tools did (their results) outlives a tree that must be made again.
+ */
 static int clear(const struct ff_run *run, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *marker = ff_path_join(run->dir, MARKER);
-	DIR *d;
-	struct dirent *e;
-	int rc = 0;
 
-	if (ff_dir_remove(marker, err))
-		return -1;
-	d = opendir(run->dir);
-	if (!d)
-		return ff_err_errno(err, "%s", run->dir);
-	while (rc == 0 && (e = readdir(d))) {
-		FF_AUTO(ff_free) char *path = ff_path_join(run->dir, e->d_name);
-
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && strcmp(e->d_name, LOCK) &&
-		    strcmp(e->d_name, FF_JOB_ANSWERS) && e->d_type != DT_SOCK)
-			rc = ff_dir_remove(path, err);
-	}
-	(void)closedir(d);
-	return rc;
+	return ff_dir_remove(marker, err) || ff_dir_remove(run->ws, err) ? -1 : 0;
 }
 
 static int open_new_ws(const struct ff_run *run, int *ret_fd, struct ff_err *err)
