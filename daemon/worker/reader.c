@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- *~ Tour: the reader answers what core wants to know of a repository (is the
- *~ tip a commit, which task does it name, where is the target, what is the
- *~ patch), so that core never opens objects that strangers made.  It writes
- *~ nothing.  One question at a time; it may die over one without harm.
+ * The reader answers what core wants to know of a repository (is the tip a
+ * commit, which task does it name, where is the target, what is the patch),
+ * so that core never opens objects that strangers made.  It writes nothing.
+ * One question at a time; it may die over one without harm.
  *
  * Messages: `ask` and `answer` of src/ipc/msg.def.  The last repository stays
  * open, and is opened again when its folder is no longer the same one.

@@ -370,6 +370,42 @@ static void limits(void **state)
 	ff_git_taken_fini(&t);
 }
 
+struct living {
+	const struct repo *r;
+	const char *script;
+};
+
+static int still_writes(void *arg, int64_t done, int64_t total)
+{
+	const struct living *l = arg;
+
+	(void)total;
+	if (done == 1)
+		repo_do(l->r, "%s", l->script);
+	return 0;
+}
+
+static void a_living_job_is_noticed(void **state)
+{
+	static const char *const scripts[] = {
+		"for f in $(find out -type f); do echo >>$f; done", "for f in $(find out -type f); do truncate -s 1 $f; done",
+		"echo x >out/n", "rm out/empty" };
+	struct repo *r = *state;
+
+	repo_do(r, "git init -q -b main w; cd w; for i in 1 2 3; do echo $i >f$i; done; echo >empty; git add .; git commit -qm 1; git push -q ../r.git main");
+	for (size_t i = 0; i < FF_ARRAY_LEN(scripts); i++) {
+		struct living l = { r, scripts[i] };
+		struct ff_git_taken t;
+		struct ff_err why = { 0 };
+
+		repo_do(r, "rm -rf out");
+		ok(check_out(r, "main", "out", plain, &err));
+		assert_int_equal(take(r, "out", (struct ff_git_take){ .progress = still_writes, .arg = &l }, &t, &why), -1);
+		/* A name that went before its turn cannot be read at all. */
+		assert_true(why.code == FF_E_CONFLICT || (i == 3 && why.code == FF_E_IO));
+	}
+}
+
 static void everything_deleted(void **state)
 {
 	struct repo *r = *state;
@@ -409,6 +445,7 @@ int main(void)
 		test(modules_and_submodules_stay),
 		test(locked_files),
 		test(limits),
+		test(a_living_job_is_noticed),
 		test(everything_deleted),
 		test(modes_of_old_gits_are_no_change),
 	};

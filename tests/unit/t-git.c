@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/names.h"
+#include "base/proc.h"
 #include "tests/lib/check.h"
 #include "tests/lib/repo.h"
 
@@ -323,6 +324,37 @@ static void notes_live_together(void **state)
 	repo_fsck(r);
 }
 
+/* Several processes at once, none of which may lose what another wrote. */
+static void notes_written_at_once(void **state)
+{
+	enum { WRITERS = 3, NOTES = 4 };
+	struct repo *r = *state;
+	const struct ff_git_person who = repo_person();
+	char c[FF_GIT_OID];
+	pid_t pids[WRITERS];
+
+	fill(r);
+	repo_oid(r, c, "main");
+	for (int w = 0; w < WRITERS; w++) {
+		pids[w] = fork();
+		assert_true(pids[w] >= 0);
+		for (int i = 0; pids[w] == 0 && i < NOTES; i++) {
+			FF_AUTO(ff_free) char *text = ff_asprintf("Job %d", 10 * w + i);
+			struct ff_git *git = NULL;
+
+			if (ff_git_open(r->path, &git, NULL) < 0 || ff_git_note(git, FF_REF_NOTES, c, text, &who, NULL) < 0)
+				_exit(1);
+			ff_git_close(&git);
+		}
+		if (pids[w] == 0)
+			_exit(0);
+	}
+	for (int w = 0; w < WRITERS; w++)
+		assert_int_equal(ff_wait(pids[w]), 0);
+	repo_prints(r, "12", "git -C r.git notes --ref=flowforge show main | grep -c Job");
+	repo_prints(r, "12", "git -C r.git rev-list --count refs/notes/flowforge");
+}
+
 static void patches_as_git_prints_them(void **state)
 {
 	struct repo *r = *state;
@@ -374,6 +406,7 @@ int main(void)
 		test(commits_refuse_what_git_would_not_take),
 		test(single_files),
 		test(notes_live_together),
+		test(notes_written_at_once),
 		test(patches_as_git_prints_them),
 	};
 
