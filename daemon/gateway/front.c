@@ -344,7 +344,7 @@ static void on_silence(void *arg)
 {
 	struct ff_conn *c = arg;
 
-	if (c->in.len || c->out.len)
+	if ((c->in.len && !c->flight) || c->out.len)
 		die(c);
 	else
 		ff_watch_again(c->timer, c->job->gw->limits.idle_ms);

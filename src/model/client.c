@@ -2,9 +2,11 @@
 /* See client.h. Only a complete message is an answer: half of one could be half of a command. */
 #include "model/client.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/un.h>
 
 #include <curl/curl.h>
 
@@ -147,8 +149,26 @@ static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl
 	return t->stopped != FF_E_NONE;
 }
 
+/*
+ * A socket in a deep folder is reached through the opened folder, because
+ * sun_path is short (unix(7)).  *dir_fd stays open while the path is used.
+ */
+static char *short_path(const char *path, int *dir_fd)
+{
+	const char *slash = strrchr(path, '/');
+	FF_AUTO(ff_free) char *dir = NULL;
+
+	if (strlen(path) < sizeof ((struct sockaddr_un *)0)->sun_path || !slash)
+		return ff_strdup(path);
+	dir = ff_memdup0(path, (size_t)(slash - path));
+	*dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return ff_asprintf("/proc/self/fd/%d/%s", *dir_fd, slash + 1);
+}
+
 static CURLcode perform(struct transfer *t, const char *body, size_t n)
 {
+	FF_AUTO(ff_close) int dir_fd = -1;
+	FF_AUTO(ff_free) char *path = short_path(t->call->socket, &dir_fd);
 	CURL *h = curl_easy_init();
 	struct curl_slist *fields = NULL;
 	CURLcode rc;
@@ -160,7 +180,7 @@ static CURLcode perform(struct transfer *t, const char *body, size_t n)
 	fields = curl_slist_append(fields, "expect:"); /* the gateway is here: no round trip before the body */
 	ff_assert(fields);
 	curl_easy_setopt(h, CURLOPT_URL, "http://gateway" FF_MODEL_MESSAGES);
-	curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, t->call->socket);
+	curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, path);
 	curl_easy_setopt(h, CURLOPT_PROXY, "");
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(h, CURLOPT_HTTPHEADER, fields);

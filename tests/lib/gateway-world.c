@@ -113,8 +113,8 @@ void world_open_job(void)
 void world_start_gateway(void)
 {
 	FF_AUTO(ff_free) char *path = built("flowforged"), *conf = world_path("ff.conf");
-	FF_AUTO(ff_free) char *text = ff_asprintf("[server]\nstate-dir = %s/state\nrun-dir = %s/run\n"
-		"[gateway]\nbase-url = %s\nkey-file = %s/key\nmax-body = 1m\nidle-timeout = 1500ms\n", w.dir, w.dir, w.url, w.dir);
+	FF_AUTO(ff_free) char *text = ff_asprintf("[server]\nstate-dir = %s/" WORLD_STATE "\nrun-dir = %s/run\n"
+		"[gateway]\nbase-url = %s\nkey-file = %s/key\nmax-body = 8m\nidle-timeout = 1500ms\n", w.dir, w.dir, w.url, w.dir);
 	char *argv[] = { path, (char[]){ "--role" }, (char[]){ "gateway" }, (char[]){ "--config" }, conf, NULL };
 	char *env[] = { NULL };
 	int fds[2], log = open(w.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -145,8 +145,8 @@ void world_start(const char *scenario)
 	memcpy(w.dir, "/tmp/t-world.XXXXXX", 20);
 	assert_non_null(mkdtemp(w.dir));
 	w.log = world_path("gateway.log");
-	w.sock = world_path("state/jobs/1/gw.sock");
-	dir = world_path("state");
+	w.sock = world_path(WORLD_STATE "/jobs/1/gw.sock");
+	dir = world_path(WORLD_STATE);
 	assert_int_equal(ff_dir_make(dir, 0700, NULL), 0);
 	world_put("key", WORLD_KEY "\n", 0600);
 	start_model(scenario);

@@ -14,6 +14,8 @@
 
 #define WORLD_KEY "sk-canary-5d1f0c7e9b"
 #define WORLD_DEADLINE_MS 20000
+/* Longer than the name of a socket may be. */
+#define WORLD_STATE "state-of-a-server-whose-folders-have-long-names/and-are-deep/so-that-its-sockets-need-more-than-sun_path"
 
 struct world {
 	char dir[64];

@@ -68,7 +68,7 @@ json_t *script_message(json_t *step, const struct script_request *q)
 static const char demo[] =
 "{\"rules\":["
 "{\"name\":\"finish\",\"match\":{\"min_messages\":7},\"sequence\":[{\"chunk_delay_ms\":15,\"text\":"
-"\"The note is in place: notes/{{slug}}.md holds the task and what I found. Nothing else was changed.\"}]},"
+"\"Write down the task\\n\\nnotes/{{slug}}.md holds the task and what was done. Nothing else was changed.\"}]},"
 "{\"name\":\"check\",\"match\":{\"min_messages\":5},\"sequence\":[{\"chunk_delay_ms\":15,\"content\":["
 "{\"text\":\"Now I read it back to be sure that it is complete.\"},"
 "{\"tool_use\":{\"name\":\"bash\",\"input\":{\"command\":\"cat notes/{{slug}}.md && wc -l notes/{{slug}}.md\"}}}]}]},"

@@ -111,7 +111,7 @@ static void forget(void)
 static int run_as(const char *task, int (*stopped)(void *, struct ff_err *), struct ff_agent_result *r, struct ff_err *err)
 {
 	FF_AUTO(ff_conf_free) struct ff_conf *conf = NULL;
-	FF_AUTO(ff_free) char *dir = world_path("state/jobs/1"), *file = world_path("ff.conf");
+	FF_AUTO(ff_free) char *dir = world_path(WORLD_STATE "/jobs/1"), *file = world_path("ff.conf");
 	const char *settings[] = { "agent.max-turns=6", NULL };
 	const struct ff_conf_source from = { .file = file, .settings = settings };
 	const struct ff_tools *tools = NULL;
@@ -166,7 +166,7 @@ static void test_goes_on_after_a_crash(void **state)
 
 static void test_half_a_line_of_the_record(void **state)
 {
-	FF_AUTO(ff_free) char *path = world_path("state/jobs/1/tools.jsonl");
+	FF_AUTO(ff_free) char *path = world_path(WORLD_STATE "/jobs/1/tools.jsonl");
 	FF_AUTO(ff_free) char *text = world_get(path);
 	FF_AUTO(ff_agent_result_fini) struct ff_agent_result r = { 0 };
 	struct ff_err err = { 0 };
