@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ *~ Tour, stop 2.  What git runs on the host while the pusher waits: the C
+ *~ library alone, no daemon needed.  pre-receive judges (policy.c),
+ *~ post-receive hands the push over (post.c, deliver.c) or keeps it (spool.c).
+ *~ Stop 3 is daemon/core/core.c, who takes it.
+ *
  * flowforge-hook, the program behind the hook files.  They are scripts whose
  * first line names it as their interpreter, so that no shell is started and
  * the type is an argument (servers rename hook files, argv[0] says nothing):

@@ -3,7 +3,7 @@
  *~ Tour, stop 6.  One worker process a running job.  Core gives it the job once
  *~ the gateway has made the job's socket, writes down each step before the
  *~ worker goes on, and sees to what a dead worker leaves behind.  The worker's
- *~ side is daemon/worker/worker.c, stop 7.
+ *~ side is daemon/worker/steps.c, stop 7.
  */
 #include "daemon/core/core.h"
 

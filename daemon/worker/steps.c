@@ -2,7 +2,7 @@
 /*
  * The way of a job: prepare, run, commit, rebase, publish.
  *
- *~ Tour, stop 5.  A worker has one job and one repository.  Before each step
+ *~ Tour, stop 7.  A worker has one job and one repository.  Before each step
  *~ it tells core "started", after it "finished", and goes on only when core
  *~ has that on disk.  So a worker that is killed at any point can be followed
  *~ by another that repeats one step and no more; above all the model is not
