@@ -98,7 +98,7 @@ mkfifo "$T/full"
 exec 9<>"$T/full"
 perl -MFcntl -e 'fcntl(STDOUT, F_SETFL, O_NONBLOCK); 1 while syswrite(STDOUT, "x" x 4096); fcntl(STDOUT, F_SETFL, 0)' >&9
 t0=$(now_ms)
-(cd "$T/r.git" && printf '%040d %s refs/heads/claude/w\n' 0 "$new" | "$hook" post-receive --conf "$T/hook.conf" 2>&9)
+(cd "$T/r.git" && printf '%040d %s refs/heads/claude/w\n' 0 "$new" | timeout $((10 * test_slow)) "$hook" post-receive --conf "$T/hook.conf" 2>&9)
 ok $? "a client that does not read: the hook ends well"
 in_time "$t0" && [ "$(spooled)" = 1 ]; ok $? "in time, and the push is kept"
 exec 9<&-
