@@ -13,7 +13,7 @@
  * out of a commit, and back into a tree), rebase.h.
  *
  * Failures: FF_E_GIT (the text says what libgit2 said), FF_E_NOT_FOUND,
- * FF_E_REF_MOVED, FF_E_UNSUPPORTED (a SHA-256 repository), FF_E_IO.
+ * FF_E_INVALID, FF_E_REF_MOVED, FF_E_IO, FF_E_UNSUPPORTED (SHA-256).
  */
 
 #include <stdbool.h>
@@ -66,7 +66,8 @@ struct ff_git_ref_change {
  * order; when one is not as expected nothing is written and FF_E_REF_MOVED
  * names it. A ref that is as wanted already is no failure, so that a restarted
  * worker may publish again. Each ref is replaced whole; a crash between two
- * of them leaves the later ones as they were.
+ * of them leaves the later ones as they were. FF_E_CONFLICT: a ref `a` and a
+ * ref `a/b` cannot both be; FF_E_IO: a lock did not go away within a second.
  */
 int ff_git_publish(struct ff_git *git, const struct ff_git_ref_change *changes, size_t n,
 		   const struct ff_git_person *who, const char *reflog, struct ff_err *err);
@@ -98,7 +99,7 @@ struct ff_git_commit {
 	const char *const *parents; /* n_parents of them */
 	size_t n_parents;
 	struct ff_git_person author, committer;
-	const char *message; /* UTF-8 without NUL; ends up with exactly one newline at its end */
+	const char *message; /* ends up with exactly one newline at its end */
 };
 /* Every object it names must be there and of its kind. Moves no ref. */
 int ff_git_commit(struct ff_git *git, const struct ff_git_commit *commit, char *ret_oid, struct ff_err *err);

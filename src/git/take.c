@@ -68,6 +68,8 @@ static int fail_at(const struct run *r, const char *name, struct ff_err *err)
 	errno = saved;
 	if (saved == ENOSYS)
 		return ff_err_set(err, FF_E_UNSUPPORTED, "this kernel has no openat2: Linux 5.6 or later is needed");
+	if (saved == EACCES || saved == EPERM) /* another try would pay the model again for the same end */
+		return ff_err_set(err, FF_E_NOT_ALLOWED, "'%s' of the result belongs to another account and cannot be read", where);
 	if (saved == EMFILE)
 		return ff_err_set(err, FF_E_TOO_LARGE, "'%s' lies too deep for the open files this process may have: "
 				  "raise LimitNOFILE or lower result.max-depth", where);

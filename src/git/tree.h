@@ -60,8 +60,8 @@ struct ff_git_taken { /* ff_git_taken_fini */
  * is left out stays as base has it, and is not listed when it did not change.
  * .gitmodules is always that of base. A submodule of base stays while its
  * folder is there. Files that we may not read are made readable, through
- * their descriptor, when they are ours, else it fails. FF_E_TOO_LARGE names
- * the limit and its key; FF_E_CONFLICT: something still writes there.
+ * their descriptor, when they are ours; else FF_E_NOT_ALLOWED. FF_E_TOO_LARGE
+ * names the limit and its key; FF_E_CONFLICT: something still writes there.
  */
 int ff_git_take(struct ff_git *git, const struct ff_git_take *what, struct ff_git_taken *ret_taken,
 		struct ff_err *err);

@@ -336,7 +336,11 @@ static void locked_files(void **state)
 		take_as = 65534;
 	}
 	ok(take(r, "out", no_limits, &t, &err));
-	take_as = 0;
+	if (take_as) {
+		repo_do(r, "echo >out/foreign; chmod 000 out/foreign");
+		fails(NOT_ALLOWED, "foreign", take(r, "out", no_limits, &t, &err));
+		take_as = 0;
+	}
 	assert_int_equal(t.n_skipped, 0);
 	repo_prints(r, ":000000 100644 A\tk/x\n:100755 100644 M\trun", "git -C r.git diff-tree -r main^{tree} %s | sed 's/ [0-9a-f]* [0-9a-f]* \\([AM]\\)/ \\1/'", t.tree);
 }
