@@ -4,6 +4,9 @@
  * it comes, except for its end: the last bytes are held back until the whole
  * answer is on disk, so that whoever has seen an answer complete can count on
  * getting it again for nothing.
+ *
+ * FIXME: an answer under way when the gateway itself dies (with core, or the
+ * host) is lost, and the same request is paid for again.
  */
 #include <inttypes.h>
 #include <stdlib.h>
