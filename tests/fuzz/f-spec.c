@@ -34,10 +34,11 @@ static void message(const char *text, size_t n)
 
 static void decide(const char *text, size_t n)
 {
+	FF_AUTO(ff_free) char *trailer = ff_trailer_value(text, n, FF_TRAILER_TASK);
 	const struct ff_policy p = { .max_task_bytes = 4096, .max_retries = 3, .default_task = "x",
 				     .result_prefix = FF_RESULT_PREFIX, .conflict_prefix = FF_CONFLICT_PREFIX };
 	const struct ff_repo_facts facts = { .tip_is_commit = true, .head_branch = "main", .target_oid = "1",
-					     .message = text, .message_len = n, .task_file = text, .task_file_len = n,
+					     .trailer_task = trailer, .task_file = text, .task_file_len = n,
 					     .task_file_name = "x" };
 	const struct ff_options none = { 0 };
 	FF_AUTO(ff_job_spec_fini) struct ff_job_spec spec = { 0 };
