@@ -97,6 +97,8 @@ json_t *ff_job_to_json(struct ff_core *core, const struct ff_job *j)
 	set(o, "pusher", ff_json_from_bytes(j->pusher));
 	set(o, "priority", json_string(ff_priority_word(j->spec.priority)));
 	set(o, "environment", ff_json_from_bytes(j->spec.env_name));
+	set(o, "ttl_ms", json_integer(j->spec.ttl_ms));
+	set(o, "retries", json_integer(j->spec.retries));
 	set_progress(o, j);
 	return o;
 }

@@ -21,11 +21,12 @@
 #include "base/sock.h"
 #include "base/text.h"
 
-/* Lines for the pusher; the hook shows six. */
+/* Bytes of all lines for the pusher, before they are cut down to what is shown. */
 #define LINES_MAX 8192
 #define HOOKS_MAX 256
-/* Of a line for the pusher (`remote: ` comes on top). */
+/* What a pusher gets to see (`remote: ` comes on top); the hook cuts off more. */
 #define COLUMNS 72
+#define LINES_SHOWN 6
 
 struct take {
 	struct take *next;
@@ -35,6 +36,7 @@ struct take {
 	struct ff_buf lines;
 	int64_t *rows;     /* pushes of this message that are not decided yet */
 	size_t n_rows;
+	bool many;         /* so there is one line a ref */
 	int64_t new_repo;  /* seen for the first time: its other refs are only noted */
 	enum ff_push_result bad; /* RECORDED unless something else is known */
 	struct ff_watch *timer;
@@ -154,7 +156,7 @@ void ff_intake_decided(struct ff_core *core, int64_t row, const char *text)
 				continue;
 			t->rows[i] = t->rows[--t->n_rows];
 			if (*text)
-				line(t, "%s", text);
+				line(t, "%.*s", t->many ? (int)strcspn(text, "\n") : (int)strlen(text), text);
 			if (!t->n_rows && t->timer)
 				finish(t, FF_PUSH_RECORDED);
 			break;
@@ -172,6 +174,7 @@ static void after_commit(struct ff_core *core, void *arg, bool ok)
 	}
 	if (t->new_repo)
 		ff_reconcile(core, t->new_repo, true);
+	t->many = t->n_rows > 1;
 	for (size_t i = 0; i < t->n_rows; i++)
 		ff_spec_ask(core, t->rows[i]);
 	if (t->n_rows)
@@ -303,8 +306,6 @@ static int read_push(struct take *t, const json_t *msg, uid_t uid, struct ff_err
 	p.pusher = pusher;
 	text = json_is_array(options) ? json_dumps(options, JSON_COMPACT) : ff_strdup("[]");
 	p.options = text;
-	if (parsed.unknown)
-		line(t, "warning: push option %s is not known here and was ignored", parsed.unknown);
 	t->rows = ff_calloc(json_array_size(refs) + 1, sizeof *t->rows);
 	if (ff_turn_open(t->core, err) < 0 ||
 	    ff_store_repo(t->core->store, repo, p.received_ms, &p.repo, &is_new, err) < 0)
@@ -350,32 +351,52 @@ static void drop_hook(struct hook *h)
 	free(h);
 }
 
-static void send_line(struct ff_chan *chan, const char *indent, const char *text, size_t n)
-{
-	FF_AUTO(ff_free) char *whole = ff_asprintf("> %s%.*s", indent, (int)n, text);
-
-	ff_chan_send_text(chan, whole);
-}
-
 /* Long lines are broken at blanks; what goes on is indented, so that git colours only the first word. */
-static void send_wrapped(struct ff_chan *chan, const char *text, size_t n)
+static void wrap(struct ff_buf *out, const char *text, size_t n)
 {
 	const char *indent = "";
 
 	while (n) {
-		size_t room = COLUMNS - strlen(indent), take = n, blank;
+		size_t room = COLUMNS - strlen(indent), take = n;
 
 		if (n > room && !memmem(text, n, "://", 3)) {
-			for (blank = room; blank && text[blank] != ' '; blank--)
+			for (take = room; take && text[take] != ' '; take--)
 				;
-			take = blank ? blank : room;
+			for (take = take ? take : room; ((unsigned char)text[take] & 0xc0) == 0x80; take--)
+				; /* not in the middle of a character */
 		}
-		send_line(chan, indent, text, take);
+		(void)ff_buf_addf(out, "%s%.*s\n", indent, (int)take, text);
 		while (take < n && text[take] == ' ')
 			take++;
 		text += take;
 		n -= take;
 		indent = "  ";
+	}
+}
+
+static void send_lines(struct ff_chan *chan, const char *lines)
+{
+	static const char rest[] = "> hint: this is not all: " FF_NAME " list shows every job";
+	FF_AUTO(ff_buf_fini) struct ff_buf out;
+	size_t total = 0, sent = 0, n;
+
+	ff_buf_init(&out, 2 * LINES_MAX);
+	for (const char *p = lines; *p; p += n + (p[n] == '\n')) {
+		n = strcspn(p, "\n");
+		wrap(&out, p, n);
+	}
+	for (size_t i = 0; i < out.len; i++)
+		total += out.data[i] == '\n';
+	for (const char *p = out.data; sent < total; p += n + 1, sent++) {
+		FF_AUTO(ff_free) char *whole = NULL;
+
+		n = strcspn(p, "\n");
+		if (sent == LINES_SHOWN - 1 && total > LINES_SHOWN) {
+			ff_chan_send_text(chan, rest);
+			return;
+		}
+		whole = ff_asprintf("> %.*s", (int)n, p);
+		ff_chan_send_text(chan, whole);
 	}
 }
 
@@ -389,12 +410,7 @@ static void push_done(struct ff_core *core, void *arg, enum ff_push_result resul
 		return;
 	}
 	h->taken = false;
-	while (*lines) {
-		size_t n = strcspn(lines, "\n");
-
-		send_wrapped(h->chan, lines, n);
-		lines += n + (lines[n] == '\n');
-	}
+	send_lines(h->chan, lines);
 	ff_chan_send_text(h->chan, result == FF_PUSH_LATER ? "spool" : "done");
 	ff_chan_finish(h->chan);
 }

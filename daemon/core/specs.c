@@ -157,19 +157,37 @@ static int record_job(struct ff_core *core, const struct copy *c, struct ff_job_
 	return 0;
 }
 
-static void read_facts(const json_t *data, struct ff_repo_facts *f)
-{
-	const json_t *file = json_object_get(data, "task_file");
+/* Facts with strings of their own: any of them may hold bytes that are no UTF-8. */
+struct facts {
+	struct ff_repo_facts f;
+	char *head_branch, *trailer_task, *task_file, *task_file_name;
+};
 
-	*f = (struct ff_repo_facts){
+static void facts_fini(struct facts *facts)
+{
+	ff_free(&facts->head_branch);
+	ff_free(&facts->trailer_task);
+	ff_free(&facts->task_file);
+	ff_free(&facts->task_file_name);
+}
+
+static int read_facts(const json_t *data, struct facts *in, struct ff_err *err)
+{
+	if (ff_msg_bytes(data, "head_branch", &in->head_branch, err) < 0 ||
+	    ff_msg_bytes(data, "trailer_task", &in->trailer_task, err) < 0 ||
+	    ff_msg_bytes(data, "task_file", &in->task_file, err) < 0)
+		return -1;
+	in->f = (struct ff_repo_facts){
 		.tip_is_commit = json_is_true(json_object_get(data, "tip_is_commit")),
 		.tip_is_ours = json_is_true(json_object_get(data, "tip_is_ours")),
-		.head_branch = json_string_value(json_object_get(data, "head_branch")),
+		.head_branch = in->head_branch,
 		.target_oid = json_string_value(json_object_get(data, "target_oid")),
-		.trailer_task = json_string_value(json_object_get(data, "trailer_task")),
-		.task_file = json_string_value(file),
-		.task_file_len = json_string_length(file),
+		.trailer_task = in->trailer_task,
+		.task_file = in->task_file,
+		.task_file_len = in->task_file ? strlen(in->task_file) : 0,
+		.task_file_name = in->task_file_name,
 	};
+	return 0;
 }
 
 /* The repository's own settings may only take away what the server allows. */
@@ -183,23 +201,21 @@ static int decide(struct ff_core *core, const struct copy *c, const json_t *data
 {
 	FF_AUTO(ff_options_fini) struct ff_options options = { 0 };
 	FF_AUTO(ff_job_spec_fini) struct ff_job_spec spec = { 0 };
-	FF_AUTO(ff_free) char *file_name = NULL;
-	struct ff_repo_facts facts;
+	FF_AUTO(facts_fini) struct facts facts = { .head_branch = NULL };
 	struct ff_policy policy;
 	struct ff_err why = { 0 };
 
 	ff_core_policy(core, c->ref, &policy);
-	read_facts(data, &facts);
-	facts.task_file_name = file_name = ff_spec_task_file_name(&policy, c->ref);
+	facts.task_file_name = ff_spec_task_file_name(&policy, c->ref);
 	if (ff_store_push_decided(core->store, c->push.row, err) < 0)
 		return -1;
-	if (ff_core_options(core, c->options, &options, &why) < 0)
+	if (read_facts(data, &facts, &why) < 0 || ff_core_options(core, c->options, &options, &why) < 0)
 		return record_bad(core, c, &why, err);
 	if (switched_off(json_object_get(data, "config"), &options)) {
 		ff_err_set(&why, FF_E_NOT_ALLOWED, "the repository's own configuration switches this off");
 		return record_bad(core, c, &why, err);
 	}
-	switch (ff_spec_decide(&policy, &options, &facts, &spec, &why)) {
+	switch (ff_spec_decide(&policy, &options, &facts.f, &spec, &why)) {
 	case FF_DECIDED_JOB:
 		return record_job(core, c, &spec, err);
 	case FF_DECIDED_NONE:

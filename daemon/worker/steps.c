@@ -120,6 +120,15 @@ static int prepare(struct ff_run *run, struct ff_err *err)
 
 /* --- run */
 
+static int target_tip(struct ff_run *run, char *ret_oid, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *ref = ff_asprintf(FF_HEADS "%s", run->task.target);
+
+	if (ff_git_ref_commit(run->git, ref, ret_oid, err) == 0)
+		return 0;
+	return ff_err_wrap(err, "target branch %s", run->task.target);
+}
+
 static void agent_log(void *arg, const char *stream, const char *text)
 {
 	ff_report_log(arg, stream, text);
@@ -164,9 +173,13 @@ static int agent(struct ff_run *run, struct ff_agent_result *ret, struct ff_err 
 static int run_agent(struct ff_run *run, struct ff_err *err)
 {
 	FF_AUTO(ff_agent_result_fini) struct ff_agent_result result = { 0 };
+	char target[FF_GIT_OID];
 
 	if (run->task.done[FF_STEP_RUN])
 		return 0;
+	/* A task file may name one that core has not looked for: without it the work would be paid for and lost. */
+	if (target_tip(run, target, err))
+		return -1;
 	if (run->spec.uid && ff_sandbox_reachable(run->ws, run->spec.uid, run->spec.gid, err))
 		return -1;
 	if (ff_report_step(run, FF_STEP_RUN, false, NULL, err) || agent(run, &result, err))
@@ -278,15 +291,6 @@ static int conflicted(struct ff_run *run, const char *oid, const char *base, str
 	    ff_run_publish(run, out->ref, oid, base, "Conflicts", err))
 		return -1;
 	return ff_report_step(run, FF_STEP_PUBLISH, true, &(struct ff_report){ .oid = oid, .ref = out->ref }, err);
-}
-
-static int target_tip(struct ff_run *run, char *ret_oid, struct ff_err *err)
-{
-	FF_AUTO(ff_free) char *ref = ff_asprintf(FF_HEADS "%s", run->task.target);
-
-	if (ff_git_ref_commit(run->git, ref, ret_oid, err) == 0)
-		return 0;
-	return ff_err_wrap(err, "target branch %s", run->task.target);
 }
 
 /* 1: a conflict, and *out says all. */

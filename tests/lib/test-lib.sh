@@ -415,7 +415,7 @@ wait_job() { # N STATE [DEADLINE]
 
 # How many jobs there are.
 job_count() {
-	ff list --json | json items
+	ff list --json -n 10000 | json items
 }
 
 # A scenario for start_model, $T/scenario.json: the model runs these shell
@@ -437,6 +437,24 @@ write_scenario() { # COMMAND...
 # The number in "job N queued" of a push's answer.
 pushed_job() { # TEXT
 	printf '%s\n' "$1" | sed -n 's/.*job \([0-9][0-9]*\).*/\1/p' | head -n 1
+}
+
+# git push with these arguments, in the current folder.  What the server said
+# is in $T/said; it must be fit for any terminal: at most 6 lines of 72 columns
+# (an address alone on its line may be longer), UTF-8, nothing that moves the
+# cursor.
+push() { # ARGUMENT...
+	push_rc=0
+	git push "$@" >"$T/pushed" 2>&1 || push_rc=$?
+	sed -n 's/^remote: \{0,1\}//p' "$T/pushed" | sed 's/[[:space:]]*$//' >"$T/said"
+	perl -CS -ne 'BEGIN { binmode STDIN, ":utf8" } chomp; $n++ < 6 && (length() <= 72 || m|^ *https?://\S+$|) && !/[^\x20-\x7e\x{a0}-\x{10ffff}]|\x{fffd}/
+		or die "no line for a pusher: $_\n"' <"$T/said" || { cat "$T/pushed"; return 1; }
+	[ $push_rc = 0 ] || { cat "$T/pushed"; return $push_rc; }
+}
+
+# The job that the last push started.
+said_job() {
+	pushed_job "$(grep '^success: job' "$T/said")"
 }
 
 # ------------------------------------------------------------------- ssh
