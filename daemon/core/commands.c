@@ -240,13 +240,14 @@ static int cmd_cancel(struct ff_request *r, const json_t *args, struct ff_err *e
 {
 	struct ff_event ev = { .type = FF_EVENT_JOB_CANCELLED };
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
-	FF_AUTO(ff_free) char *text = NULL;
 	const char *reason = NULL;
 
 	if (find_job(r, args, &job, err) < 0 || ff_msg_opt_str(args, "reason", &reason, err) < 0)
 		return -1;
-	text = reason && *reason ? ff_asprintf("cancelled: %s", reason) : ff_strdup("cancelled by request");
-	ev.text = text;
+	if (ff_job_state_ended(job->state))
+		return ff_err_set(err, FF_E_CONFLICT, "job %" PRId64 " has ended already, it is %s: nothing to cancel", job->id,
+				  ff_job_state_word(job->state));
+	ev.text = reason && *reason ? reason : "by request";
 	if (ff_core_event(ff_request_core(r), job, &ev, err) < 0)
 		return -1;
 	end_after_commit(r, job->id);
