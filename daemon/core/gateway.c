@@ -14,6 +14,7 @@
 
 #define DELAY_FIRST_MS 100
 #define DELAY_MOST_MS 30000
+#define HTTP_OK 200
 
 struct ff_gateway {
 	struct ff_core *core;
@@ -46,6 +47,8 @@ static void take_usage(struct ff_core *core, const json_t *msg)
 		ff_log_error(&core->log, "gateway.usage", "%s", err.text);
 		return;
 	}
+	if (status != HTTP_OK)
+		return; /* nothing was answered, so nothing is billed; `limited` tells what the user should know */
 	a.attempt = (int)attempt;
 	a.status = (int)status;
 	ev.tokens_in = a.tokens_in + a.cache_read + a.cache_write;

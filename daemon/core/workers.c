@@ -32,7 +32,7 @@ struct worker {
 	int attempt;
 	bool sent;        /* has its job */
 	bool done;        /* has said how it ended */
-	bool stopped;     /* killed by us: what it leaves is swept */
+	bool stopped;     /* killed by us */
 	int log_fd;
 	int64_t log_bytes, log_dropped;
 };
@@ -262,11 +262,23 @@ static void lost(struct worker *w, int status)
 	ff_core_attempt_failed(w->core, w->job, w->attempt, FF_E_UNREACHABLE, text);
 }
 
+/* A worker removes its folder when it can; killed, or left for a try that never came, the folder is still there. */
+static void sweep_if_ended(struct ff_core *core, int64_t id)
+{
+	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+	FF_AUTO(ff_free) char *name = ff_asprintf("jobs/%" PRId64, id);
+	FF_AUTO(ff_free) char *dir = ff_conf_state_path(core->conf, name);
+
+	if (access(dir, F_OK) == 0 && ff_store_job_get(core->store, id, &job, NULL) == 0 &&
+	    ff_job_state_ended(job->state))
+		ff_worker_sweep(core, id);
+}
+
 static void on_ended(void *arg, int status)
 {
 	struct worker *w = arg, **at;
 	struct ff_core *core = w->core;
-	int64_t swept = w->stopped ? w->job : 0;
+	int64_t job = w->job;
 
 	for (at = &core->workers->first; *at != w; at = &(*at)->next)
 		;
@@ -278,8 +290,8 @@ static void on_ended(void *arg, int status)
 	end_log(w);
 	ff_child_fini(&w->child);
 	free(w);
-	if (swept)
-		ff_worker_sweep(core, swept);
+	if (job)
+		sweep_if_ended(core, job);
 	if (core->draining && !ff_workers_count(core))
 		ff_loop_stop(core->loop);
 	ff_core_dispatch(core);
