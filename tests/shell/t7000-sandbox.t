@@ -6,10 +6,10 @@
 
 echo canary-of-the-host >"$T/outside"
 chmod 644 "$T/outside"
-(echo canary-on-tcp | perl -MIO::Socket::INET -e '
+perl -MIO::Socket::INET -e '
 	my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 5) or die;
 	open my $f, ">", "$ENV{T}/tcp.port"; print $f $s->sockport; close $f;
-	while (my $c = $s->accept) { print $c "canary-on-tcp\n"; close $c }') &
+	while (my $c = $s->accept) { print $c "canary-on-tcp\n"; close $c }' </dev/null >/dev/null 2>&1 &
 note_process listener $!
 wait_until '[ -s tcp.port ]'
 
