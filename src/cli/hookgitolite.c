@@ -9,7 +9,8 @@
  *
  * gitolite passes push options on.  That they are offered is git's own
  * setting, made in the configuration of the hosting account, since gitolite
- * would need GIT_CONFIG_KEYS widened to set it for one repository.
+ * would need GIT_CONFIG_KEYS widened to set it for one repository.  What was
+ * set there is noted in LOCAL_CODE, so that uninstall takes back that alone.
  */
 #include "cli/hookrepo.h"
 
@@ -24,6 +25,15 @@
 #define PLACE "hooks/repo-specific"
 
 static const char *const types[] = { "pre-receive", "post-receive" };
+
+static const struct setting {
+	const char *key, *value;
+	const char *mark; /* file that says it was us, with the value before */
+	bool list;        /* ours is one value of several */
+} settings[] = {
+	{ "receive.advertisePushOptions", "true", "set-advertise", false },
+	{ "receive.hideRefs", FF_REF_PRIVATE, "set-hide", true },
+};
 
 static char *place(const struct ff_hookwork *w, const char *type)
 {
@@ -49,22 +59,80 @@ static int write_hook(struct ff_hookwork *w, const char *type, struct ff_err *er
 	return w->dry_run ? 0 : ff_file_write(path, text.data, text.len, 0755, err);
 }
 
-static int set_global(struct ff_hookwork *w, struct ff_err *err)
-{
-	const char *const advertise[] = { "config", "--global", "receive.advertisePushOptions", "true", NULL };
-	const char *const hide[] = { "config", "--global", "--add", "receive.hideRefs", FF_REF_PRIVATE, NULL };
+/* ---- configuration of the account */
 
-	if (!ff_hookgit_has(w->repo, "receive.advertisePushOptions", "true")) {
-		w->say(w->arg, false, "git config --global receive.advertisePushOptions true");
-		if (!w->dry_run && ff_hookgit_run(w->repo, advertise, NULL, err) != 0)
-			return -1;
-	}
-	if (!ff_hookgit_has(w->repo, "receive.hideRefs", FF_REF_PRIVATE)) {
-		w->say(w->arg, false, "git config --global --add receive.hideRefs " FF_REF_PRIVATE);
-		if (!w->dry_run && ff_hookgit_run(w->repo, hide, NULL, err) != 0)
-			return -1;
-	}
-	return 0;
+static char *mark_path(const struct ff_hookwork *w, const char *name)
+{
+	return ff_asprintf("%s/" FF_NAME "/%s", w->repo->path, name);
+}
+
+static void say_config(struct ff_hookwork *w, const char *verb, const char *key, const char *value)
+{
+	FF_AUTO(ff_free) char *text = ff_asprintf("git config --global %s%s%s %s", verb, *verb ? " " : "", key, value);
+
+	w->say(w->arg, false, text);
+}
+
+/* Noted before it is done: after an interruption a note without its setting does no harm. */
+static int note_setting(struct ff_hookwork *w, const struct setting *s, struct ff_err *err)
+{
+	const char *const get[] = { "config", "--global", "--get", s->key, NULL };
+	FF_AUTO(ff_free) char *dir = mark_path(w, "");
+	FF_AUTO(ff_free) char *path = mark_path(w, s->mark);
+	FF_AUTO(ff_buf_fini) struct ff_buf before;
+
+	ff_buf_init(&before, 65536);
+	if (!s->list && ff_hookgit_run(w->repo, get, &before, NULL) != 0)
+		ff_buf_clear(&before); /* it was not set */
+	if (ff_dir_make(dir, 0755, err) < 0)
+		return -1;
+	return ff_file_write(path, before.data, before.len, 0644, err);
+}
+
+static int set_global(struct ff_hookwork *w, const struct setting *s, struct ff_err *err)
+{
+	const char *const add[] = { "config", "--global", "--add", s->key, s->value, NULL };
+	const char *const set[] = { "config", "--global", s->key, s->value, NULL };
+
+	if (ff_hookgit_has(w->repo, s->key, s->value))
+		return 0;
+	say_config(w, s->list ? "--add" : "", s->key, s->value);
+	if (w->dry_run)
+		return 0;
+	if (note_setting(w, s, err) < 0)
+		return -1;
+	return ff_hookgit_run(w->repo, s->list ? add : set, NULL, err) == 0 ? 0 : -1;
+}
+
+/* Only while it has the value that we gave it. */
+static int restore(struct ff_hookwork *w, const struct setting *s, const char *before, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *pattern = ff_asprintf("^%s$", s->value);
+	const char *const set[] = { "config", "--global", s->key, before, NULL };
+	const char *const unset[] = { "config", "--global", "--unset-all", s->key, pattern, NULL };
+
+	if (!ff_hookgit_has(w->repo, s->key, s->value))
+		return 0;
+	say_config(w, *before ? "" : "--unset-all", s->key, *before ? before : s->value);
+	if (w->dry_run)
+		return 0;
+	return ff_hookgit_run(w->repo, *before ? set : unset, NULL, err) == 0 ? 0 : -1;
+}
+
+static int unset_global(struct ff_hookwork *w, const struct setting *s, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *path = mark_path(w, s->mark);
+	FF_AUTO(ff_buf_fini) struct ff_buf before;
+
+	ff_buf_init(&before, 65536);
+	if (access(path, F_OK) < 0)
+		return 0; /* it was not us */
+	if (ff_file_read(path, &before, err) < 0)
+		return -1;
+	before.data[strcspn(before.data, "\n")] = '\0';
+	if (restore(w, s, before.data, err) < 0)
+		return -1;
+	return w->dry_run || unlink(path) == 0 ? 0 : ff_err_errno(err, "%s", path);
 }
 
 int ff_hookgitolite_install(struct ff_hookwork *w, struct ff_err *err)
@@ -76,8 +144,9 @@ int ff_hookgitolite_install(struct ff_hookwork *w, struct ff_err *err)
 	for (size_t i = 0; i < FF_ARRAY_LEN(types); i++)
 		if (write_hook(w, types[i], err) < 0)
 			return -1;
-	if (set_global(w, err) < 0)
-		return -1;
+	for (size_t i = 0; i < FF_ARRAY_LEN(settings); i++)
+		if (set_global(w, &settings[i], err) < 0)
+			return -1;
 	w->say(w->arg, false, "note: in the rc, set LOCAL_CODE to this folder and enable 'repo-specific-hooks'");
 	w->say(w->arg, false, "note: in gitolite.conf, for each repository that should start jobs:\n"
 	       "    option hook.pre-receive  = " FF_NAME "-pre-receive\n"
@@ -88,6 +157,8 @@ int ff_hookgitolite_install(struct ff_hookwork *w, struct ff_err *err)
 
 int ff_hookgitolite_uninstall(struct ff_hookwork *w, struct ff_err *err)
 {
+	FF_AUTO(ff_free) char *marks = mark_path(w, "");
+
 	for (size_t i = 0; i < FF_ARRAY_LEN(types); i++) {
 		FF_AUTO(ff_free) char *path = place(w, types[i]);
 		FF_AUTO(ff_free) char *what = ff_asprintf("remove %s", path);
@@ -100,7 +171,12 @@ int ff_hookgitolite_uninstall(struct ff_hookwork *w, struct ff_err *err)
 		if (!w->dry_run && unlink(path) < 0)
 			return ff_err_errno(err, "%s", path);
 	}
-	w->say(w->arg, false, "note: take the 'option hook.*' lines of " FF_NAME " out of gitolite.conf first, and, if nothing "
-	       "else needs it,\n  receive.advertisePushOptions and receive.hideRefs out of git's global configuration");
+	for (size_t i = 0; i < FF_ARRAY_LEN(settings); i++)
+		if (unset_global(w, &settings[i], err) < 0)
+			return -1;
+	if (!w->dry_run && rmdir(marks) < 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
+		return ff_err_errno(err, "%s: rmdir", marks);
+	w->say(w->arg, false, "note: take the 'option hook.*' lines of " FF_NAME " out of gitolite.conf; repositories of this "
+	       "account\n  that have our hooks otherwise need 'hooks install' once more");
 	return 0;
 }

@@ -284,8 +284,7 @@ test_expect 'gitolite: files for repo-specific hooks, and back' '
 	is "$(git config --global receive.advertisePushOptions)" true
 	ff hooks uninstall --gitolite local
 	is "$(ls local/hooks/repo-specific)" ""
-	git config --global --unset receive.advertisePushOptions
-	git config --global --unset receive.hideRefs
+	is "$(git config --global receive.advertisePushOptions)$(git config --global receive.hideRefs)" ""
 '
 
 test_expect 'forges get instructions' '
