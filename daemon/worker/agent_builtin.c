@@ -9,14 +9,18 @@
  * broke off.  So nothing here may put a time, a random number or an order of
  * memory into a request.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/num.h"
 #include "base/text.h"
 #include "conf/conf.h"
 #include "daemon/worker/agent.h"
@@ -42,7 +46,9 @@ struct loop {
 	struct ff_err stop_err;
 	int64_t tokens;
 	int cut_in_a_row;
-	bool replayed;            /* the present answer comes from the record: it was logged when it was new */
+	bool replayed;            /* the present answer comes from the record */
+	int64_t said, logged;     /* lines of the recorded answers so far, and how many of them are in the log */
+	int said_fd;
 	bool done;
 };
 
@@ -72,10 +78,44 @@ static json_t *text_message(const char *role, const char *text)
 
 /* --- what the model says, line by line into the log */
 
+/*
+ * An answer out of the record was logged when it was new, as far as we lived
+ * then: the count of lines in the file "said" tells how far that was.  It is
+ * a courtesy to the reader of the log, so nothing depends on it, and a power
+ * cut may cost it.
+ */
+static int open_said(struct loop *l, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *path = ff_path_join(l->run->job_dir, "said");
+	FF_AUTO(ff_buf_fini) struct ff_buf text;
+
+	ff_buf_init(&text, 64);
+	l->said_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (l->said_fd < 0)
+		return ff_err_errno(err, "%s", path);
+	if (ff_fd_read_all(l->said_fd, &text, NULL) == 0)
+		(void)ff_num_i64(text.data, 0, INT64_MAX, &l->logged); /* else it stays 0: lines come twice */
+	return 0;
+}
+
+static void count_logged(struct loop *l)
+{
+	char text[24];
+	int n = snprintf(text, sizeof text, "%020" PRId64, l->said);
+
+	l->logged = l->said;
+	(void)!pwrite(l->said_fd, text, (size_t)n, 0); /* see above */
+}
+
 static void flush_line(struct loop *l)
 {
-	if (l->line.len && !l->replayed)
-		l->run->log(l->run->arg, "agent", l->line.data);
+	if (l->line.len) {
+		l->said++;
+		if (!l->replayed || l->said > l->logged) {
+			l->run->log(l->run->arg, "agent", l->line.data);
+			count_logged(l);
+		}
+	}
 	ff_buf_clear(&l->line);
 }
 
@@ -83,8 +123,6 @@ static void on_text(void *arg, const char *text, size_t n)
 {
 	struct loop *l = arg;
 
-	if (l->replayed)
-		return;
 	while (n) {
 		const char *end = memchr(text, '\n', n);
 		size_t len = end ? (size_t)(end - text) : n;
@@ -170,11 +208,18 @@ static int one_try(struct loop *l, const char *body, struct ff_answer **ret, str
 		.idle_ms = ff_conf_int(l->run->conf, FF_CONF_GATEWAY_IDLE_TIMEOUT) + 10000,
 		.on_text = on_text, .on_replayed = on_replayed, .stop = stop_asked, .arg = l,
 	};
+	int64_t said = l->said;
 	int rc;
 
 	l->replayed = false;
 	rc = ff_model_ask(&call, body, strlen(body), ret, hint, err);
-	flush_line(l);
+	if (rc == 0) {
+		flush_line(l);
+	} else { /* it is no answer, and the next try says something else or the same again */
+		ff_buf_clear(&l->line);
+		l->said = said;
+		count_logged(l);
+	}
 	if (rc < 0 && err->code == FF_E_CANCELLED && l->stop_err.code != FF_E_NONE)
 		*err = l->stop_err;
 	return rc;
@@ -343,7 +388,7 @@ int ff_agent_builtin(struct ff_agent_run *run, struct ff_agent_result *ret, stru
 {
 	FF_AUTO(ff_free) char *first = ff_asprintf("<task>\n%s\n</task>", run->task);
 	struct ff_agent_result result = { 0 };
-	struct loop l = { .run = run, .result = &result };
+	struct loop l = { .run = run, .result = &result, .said_fd = -1 };
 	struct ff_err local = { 0 };
 	int rc;
 
@@ -353,11 +398,12 @@ int ff_agent_builtin(struct ff_agent_run *run, struct ff_agent_result *ret, stru
 	ff_buf_init(&l.line, WORDS_MAX + 1);
 	if (!l.messages)
 		rc = ff_err_set(&local, FF_E_INVALID, "the task or a branch name is not UTF-8");
-	else if (ff_toolbox_open(run, &l.box, &local) < 0 || wait_for_socket(&l, &local) < 0)
+	else if (ff_toolbox_open(run, &l.box, &local) < 0 || open_said(&l, &local) < 0 || wait_for_socket(&l, &local) < 0)
 		rc = -1;
 	else
 		rc = turns(&l, &local);
 	ff_toolbox_close(&l.box);
+	ff_close(&l.said_fd);
 	ff_buf_fini(&l.line);
 	ff_free(&l.system);
 	json_decref(l.messages);

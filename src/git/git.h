@@ -68,6 +68,8 @@ struct ff_git_ref_change {
  * worker may publish again. Each ref is replaced whole; a crash between two
  * of them leaves the later ones as they were. FF_E_CONFLICT: a ref `a` and a
  * ref `a/b` cannot both be; FF_E_IO: a lock did not go away within a second.
+ * A lock of a ref of ours, or of one that is to be made, which stays for that
+ * second was left by a worker that was killed: it is removed.
  */
 int ff_git_publish(struct ff_git *git, const struct ff_git_ref_change *changes, size_t n,
 		   const struct ff_git_person *who, const char *reflog, struct ff_err *err);

@@ -2,7 +2,9 @@
 /* Refs: looked up, listed, and moved by compare-and-swap. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/names.h"
 #include "base/text.h"
@@ -141,7 +143,17 @@ int ff_git_refs(struct ff_git *git, const char *const *globs, size_t n, ff_git_r
 
 /* --- moving */
 
-static int lock_ref(git_transaction *tx, struct ff_git *git, const char *ref, struct ff_err *err)
+/*
+ * Refs that nobody but us writes: our own, and a branch that is yet to be,
+ * under a name that belongs to one job.
+ */
+static bool ours_alone(const struct ff_git_ref_change *ch)
+{
+	return ff_starts(ch->ref, FF_REF_PRIVATE "/") || !strcmp(ch->ref, FF_REF_NOTES) || !ch->old_oid ||
+	       ff_oid_zero(ch->old_oid);
+}
+
+static int try_lock(git_transaction *tx, const char *ref)
 {
 	const struct timespec pause = { 0, LOCK_PAUSE_NS };
 	int rc = 0;
@@ -152,6 +164,35 @@ static int lock_ref(git_transaction *tx, struct ff_git *git, const char *ref, st
 			break;
 		(void)nanosleep(&pause, NULL);
 	}
+	return rc;
+}
+
+/*
+ * A worker that is killed with a lock in its hand leaves the file.  We hold a
+ * lock for milliseconds, so one that was the same file all the time that we
+ * waited has no owner any more, and waiting longer would lose the result.
+ */
+static int lock_after_crash(git_transaction *tx, struct ff_git *git, const char *ref)
+{
+	FF_AUTO(ff_free) char *path = ff_asprintf("%s/%s.lock", git->path, ref);
+	struct stat before, after;
+	int rc;
+
+	if (lstat(path, &before) < 0)
+		return try_lock(tx, ref);
+	rc = try_lock(tx, ref);
+	if (rc != GIT_ELOCKED || lstat(path, &after) < 0 || before.st_ino != after.st_ino ||
+	    before.st_ctim.tv_sec != after.st_ctim.tv_sec || before.st_ctim.tv_nsec != after.st_ctim.tv_nsec)
+		return rc;
+	(void)unlink(path); /* when it fails the next try says so */
+	return try_lock(tx, ref);
+}
+
+static int lock_ref(git_transaction *tx, struct ff_git *git, const struct ff_git_ref_change *ch, struct ff_err *err)
+{
+	const char *ref = ch->ref;
+	int rc = ours_alone(ch) ? lock_after_crash(tx, git, ref) : try_lock(tx, ref);
+
 	if (rc == GIT_ELOCKED)
 		return ff_err_set(err, FF_E_IO, "%.120s is locked by another git process; if none runs, one died: "
 				  "remove %.120s.lock from the repository", ref, ref);
@@ -266,7 +307,7 @@ int ff_git_publish(struct ff_git *git, const struct ff_git_ref_change *changes, 
 	if (rc < 0)
 		return ff_git_lib_fail(err, rc, "%s: cannot begin to move refs", git->path);
 	for (size_t i = 0; i < n; i++)
-		if (lock_ref(tx, git, changes[i].ref, err) < 0)
+		if (lock_ref(tx, git, &changes[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < n; i++)
 		if (stage(git, tx, &changes[i], sig, reflog, err) < 0)

@@ -71,7 +71,8 @@ int ff_store_steps_save(struct ff_store *s, const struct ff_job *job, struct ff_
 		struct ff_stmt q;
 
 		if (job->step_done[k])
-			ff_stmt(&q, s, "INSERT OR IGNORE INTO steps (job, kind, attempt, oid) VALUES (?1, ?2, ?3, ?4)");
+			ff_stmt(&q, s, "INSERT INTO steps (job, kind, attempt, oid) VALUES (?1, ?2, ?3, ?4)"
+				" ON CONFLICT DO UPDATE SET attempt = ?3, oid = ?4 WHERE oid IS NOT ?4");
 		else
 			ff_stmt(&q, s, "DELETE FROM steps WHERE job = ?1 AND kind = ?2");
 		ff_bind_int(&q, 1, job->id);

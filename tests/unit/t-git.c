@@ -207,18 +207,35 @@ static void publish_says_what_is_in_the_way(void **state)
 	repo_oid(r, one, "main");
 	repo_oid(r, tree, "main^{tree}");
 	repo_do(r, "cd r.git; git branch claude main; git branch p/q main; git pack-refs --all; git branch y/z main;"
-		   "git symbolic-ref refs/heads/sym refs/heads/main; touch refs/heads/held.lock");
+		   "git symbolic-ref refs/heads/sym refs/heads/main; git branch held; touch refs/heads/held.lock");
 #define try_it(want, text, ref, new) \
 	fails(want, text, publish(r, &(struct ff_git_ref_change){ ref, NULL, new }, 1, &err))
 	try_it(CONFLICT, "because refs/heads/claude is there", "refs/heads/claude/x/y", one);
 	try_it(CONFLICT, "because refs/heads/p/q is there", "refs/heads/p", one);
 	try_it(CONFLICT, "because refs/heads/y/z is there", "refs/heads/y", one);
 	try_it(GIT, "symbolic", "refs/heads/sym", one);
-	try_it(IO, "held.lock", "refs/heads/held", one);
+	fails(IO, "held.lock", publish(r, &(struct ff_git_ref_change){ "refs/heads/held", one, NULL }, 1, &err));
 	try_it(INVALID, "cannot be the name", "refs/heads/a..b", one);
 	try_it(INVALID, "not a commit", "refs/heads/tree", tree);
 	try_it(NOT_FOUND, "refs/heads/n", "refs/heads/n", absent);
 #undef try_it
+}
+
+static void publish_after_a_crash(void **state)
+{
+	struct repo *r = *state;
+	struct ff_git_ref_change ch[2] = { { "refs/heads/claude-results/x-1", NULL, NULL }, { "refs/flowforge/jobs/1/result", NULL, NULL } };
+	char one[FF_GIT_OID];
+
+	fill(r);
+	repo_oid(r, one, "main");
+	ch[0].new_oid = ch[1].new_oid = one;
+	repo_do(r, "cd r.git; mkdir -p refs/heads/claude-results refs/flowforge/jobs/1;"
+		   "touch refs/heads/claude-results/x-1.lock refs/flowforge/jobs/1/result.lock");
+	ok(publish(r, ch, 2, &err));
+	repo_prints(r, one, "git -C r.git rev-parse claude-results/x-1");
+	repo_prints(r, one, "git -C r.git rev-parse refs/flowforge/jobs/1/result");
+	repo_prints(r, "", "find r.git -name '*.lock'");
 }
 
 /* --- commits */
@@ -401,6 +418,7 @@ int main(void)
 		test(branch_of_head),
 		test(publish_is_all_or_nothing),
 		test(publish_removes),
+		test(publish_after_a_crash),
 		test(publish_says_what_is_in_the_way),
 		test(commits_as_told),
 		test(commits_refuse_what_git_would_not_take),

@@ -1,0 +1,675 @@
+/* SPDX-License-Identifier: MIT */
+/* The record, on real SQLite files in a folder of its own; the second connection plays the stranger. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "store/store.h"
+#include "tests/lib/check.h"
+
+#define OID_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define OID_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define OID_ZERO "0000000000000000000000000000000000000000"
+/* SHA-256. */
+#define OID_LONG "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define KEY OID_LONG
+/* How long a stranger's lock may hold us up, and what a busy machine adds. */
+#define BUSY_LEAST_MS 300
+#define BUSY_MOST_MS 5000
+
+struct world {
+	char dir[64];
+	char *path;
+	struct ff_store *s;
+	int64_t repo;
+};
+
+static int set_up(void **state)
+{
+	struct world *w = ff_calloc(1, sizeof *w);
+	bool is_new;
+
+	memcpy(w->dir, "/tmp/t-store.XXXXXX", sizeof "/tmp/t-store.XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	w->path = ff_path_join(w->dir, "record.db");
+	ok(ff_store_open(w->path, &w->s, &err));
+	ok(ff_store_repo(w->s, "/srv/a.git", 5, &w->repo, &is_new, &err));
+	assert_true(is_new);
+	*state = w;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+
+	ff_store_close(&w->s);
+	ff_store_close(&w->s); /* NULL is fine */
+	ok(ff_dir_remove(w->dir, &err));
+	ff_free(&w->path);
+	free(w);
+	return 0;
+}
+
+/* By another connection, as somebody with sqlite3 in a terminal would. */
+static sqlite3 *stranger(const struct world *w, const char *sql)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	return db;
+}
+
+static void stranger_does(const struct world *w, const char *sql)
+{
+	assert_int_equal(sqlite3_close(stranger(w, sql)), SQLITE_OK);
+}
+
+static struct ff_job *make_job(const struct world *w, const char *ref, enum ff_job_state state, enum ff_priority priority)
+{
+	struct ff_job *j = ff_job_new();
+
+	j->repo = w->repo;
+	j->source_ref = ff_strdup(ref);
+	memcpy(j->source_oid, OID_A, sizeof OID_A);
+	j->state = state;
+	j->spec.priority = priority;
+	j->created_ms = 7;
+	return j;
+}
+
+static int64_t add_job(const struct world *w, const char *ref, enum ff_job_state state, enum ff_priority priority)
+{
+	FF_AUTO(ff_job_free) struct ff_job *j = make_job(w, ref, state, priority);
+
+	ok(ff_store_job_add(w->s, j, 0, 0, &err));
+	return j->id;
+}
+
+static struct ff_push a_push(const struct world *w, unsigned char id, const char *ref, const char *oid)
+{
+	struct ff_push p = { .repo = w->repo, .ref = ref, .old_oid = OID_ZERO, .new_oid = oid, .pusher = "ann", .uid = 1000,
+			     .options = "[\"claude=x\"]", .received_ms = 9 };
+
+	memset(p.id, id, sizeof p.id);
+	return p;
+}
+
+/* --- the file */
+
+static void opens_again(void **state)
+{
+	struct world *w = *state;
+	int64_t again = 0;
+	bool is_new = true;
+
+	ff_store_close(&w->s);
+	ok(ff_store_open(w->path, &w->s, &err));
+	ok(ff_store_repo(w->s, "/srv/a.git", 6, &again, &is_new, &err));
+	assert_int_equal(again, w->repo);
+	assert_false(is_new);
+}
+
+static void newer_version_is_refused(void **state)
+{
+	struct world *w = *state;
+	struct ff_store *other = NULL;
+
+	stranger_does(w, "PRAGMA user_version = 999");
+	fails(STORE, "newer program", ff_store_open(w->path, &other, &err));
+	assert_null(other);
+}
+
+static void what_is_no_database_is_refused(void **state)
+{
+	struct world *w = *state;
+	FF_AUTO(ff_free) char *junk = ff_path_join(w->dir, "junk.db");
+	FF_AUTO(ff_free) char *link = ff_path_join(w->dir, "link.db");
+	struct ff_store *other = NULL;
+	static char text[4096];
+
+	memset(text, 'x', sizeof text);
+	ok(ff_file_write(junk, text, sizeof text, 0600, &err));
+	fails(STORE, "junk.db", ff_store_open(junk, &other, &err));
+	assert_int_equal(symlink(w->path, link), 0);
+	fails(STORE, "link.db", ff_store_open(link, &other, &err));
+	fails(STORE, "absent", ff_store_open("/absent/folder/x.db", &other, &err));
+}
+
+static void half_a_migration_leaves_nothing(void **state)
+{
+	struct world *w = *state;
+	FF_AUTO(ff_free) char *path = ff_path_join(w->dir, "old.db");
+	struct world old = { .path = path };
+	struct ff_store *s = NULL;
+
+	stranger_does(&old, "CREATE TABLE timers (mine)"); /* in the way of the first step */
+	fails(STORE, "version 1", ff_store_open(path, &s, &err));
+	fails(STORE, "version 1", ff_store_open(path, &s, &err));
+	stranger_does(&old, "DROP TABLE timers; CREATE TABLE repos (mine); DROP TABLE repos");
+	ok(ff_store_open(path, &s, &err));
+	ff_store_close(&s);
+}
+
+static void read_only_file(void **state)
+{
+	struct world *w = *state;
+	struct ff_store *s = NULL;
+	bool is_new;
+	int64_t id;
+	struct ff_err err = { 0 };
+
+	ff_store_close(&w->s);
+	if (geteuid() == 0)
+		skip(); /* no file is read-only for root */
+	assert_int_equal(chmod(w->path, 0400), 0);
+	if (ff_store_open(w->path, &s, &err) == 0)
+		assert_int_equal(ff_store_repo(s, "/srv/new.git", 1, &id, &is_new, &err), -1);
+	assert_string_equal(ff_err_name(err.code), "STORE");
+	ff_store_close(&s);
+}
+
+/* --- pushes and tips */
+
+static void a_push_is_one_row(void **state)
+{
+	struct world *w = *state;
+	struct ff_push p = a_push(w, 1, "refs/heads/x", OID_A), q = a_push(w, 1, "refs/heads/x", OID_A);
+	struct ff_push other = a_push(w, 1, "refs/heads/y", OID_A), later = a_push(w, 2, "refs/heads/x", OID_A);
+	bool is_new = false;
+
+	ok(ff_store_push_add(w->s, &p, &is_new, &err));
+	assert_true(is_new);
+	ok(ff_store_push_add(w->s, &q, &is_new, &err));
+	assert_false(is_new);
+	assert_int_equal(p.row, q.row);
+	assert_false(q.decided);
+	ok(ff_store_push_decided(w->s, p.row, &err));
+	ok(ff_store_push_add(w->s, &q, &is_new, &err));
+	assert_true(q.decided);
+	/* Another ref of the same push, and the same ref pushed again, are others. */
+	ok(ff_store_push_add(w->s, &other, &is_new, &err));
+	assert_true(is_new);
+	ok(ff_store_push_add(w->s, &later, &is_new, &err));
+	assert_true(is_new);
+}
+
+static void count_push(void *arg, const struct ff_push *p)
+{
+	int64_t *rows = arg;
+
+	rows[++rows[0]] = p->row;
+}
+
+static void same_push(void *arg, const struct ff_push *p)
+{
+	struct ff_push *want = arg;
+
+	assert_int_equal(p->row, want->row);
+	assert_memory_equal(p->id, want->id, sizeof p->id);
+	assert_string_equal(p->ref, want->ref);
+	assert_string_equal(p->old_oid, want->old_oid);
+	assert_string_equal(p->new_oid, want->new_oid);
+	assert_null(p->pusher);
+	assert_int_equal(p->uid, -1);
+	assert_string_equal(p->options, want->options);
+	assert_int_equal(p->received_ms, want->received_ms);
+}
+
+static void pushes_that_are_open(void **state)
+{
+	struct world *w = *state;
+	struct ff_push p = a_push(w, 1, "refs/heads/\xff\xfe", OID_LONG), q = a_push(w, 2, "refs/heads/y", OID_B);
+	int64_t rows[8] = { 0 };
+	bool is_new, found = true;
+
+	p.pusher = NULL;
+	p.uid = -1;
+	ok(ff_store_push_add(w->s, &p, &is_new, &err));
+	ok(ff_store_push_add(w->s, &q, &is_new, &err));
+	ok(ff_store_pushes_open(w->s, count_push, rows, &err));
+	assert_int_equal(rows[0], 2);
+	assert_int_equal(rows[1], p.row);
+	ok(ff_store_push_decided(w->s, q.row, &err));
+	rows[0] = 0;
+	ok(ff_store_pushes_open(w->s, count_push, rows, &err));
+	assert_int_equal(rows[0], 1);
+	ok(ff_store_push_get(w->s, p.row, same_push, &p, &err));
+	fails(NOT_FOUND, "no push 999", ff_store_push_get(w->s, 999, same_push, &p, &err));
+	ok(ff_store_push_ended_at(w->s, w->repo, p.ref, OID_LONG, &found, &err));
+	assert_true(found);
+	ok(ff_store_push_ended_at(w->s, w->repo, p.ref, OID_A, &found, &err));
+	assert_false(found);
+}
+
+static void tips(void **state)
+{
+	struct world *w = *state;
+	char oid[FF_OID_HEX_MAX + 1] = "x";
+
+	ok(ff_store_tip_get(w->s, w->repo, "refs/heads/x", oid, &err));
+	assert_string_equal(oid, "");
+	ok(ff_store_tip_set(w->s, w->repo, "refs/heads/x", OID_A, &err));
+	ok(ff_store_tip_set(w->s, w->repo, "refs/heads/x", OID_LONG, &err));
+	ok(ff_store_tip_get(w->s, w->repo, "refs/heads/x", oid, &err));
+	assert_string_equal(oid, OID_LONG);
+	ok(ff_store_tip_set(w->s, w->repo, "refs/heads/x", OID_ZERO, &err));
+	ok(ff_store_tip_get(w->s, w->repo, "refs/heads/x", oid, &err));
+	assert_string_equal(oid, "");
+}
+
+/* --- jobs */
+
+static void fill_job(struct ff_job *j)
+{
+	char *const paths[] = { ff_strdup("a\xff" "b"), ff_strdup("dir/with \"quotes\"\n"), NULL };
+
+	j->spec.task = ff_strdup("do\n\xff\xfe it \xe2\x82\xac");
+	j->spec.task_from = ff_strdup("push option");
+	j->spec.target = ff_strdup("main\xff");
+	j->spec.env_name = ff_strdup("");
+	j->spec.priority = FF_PRIORITY_LOW;
+	j->spec.ttl_ms = INT64_C(5000000000);
+	j->spec.retries = 4;
+	j->state = FF_JOB_WAITING;
+	j->wait = FF_WAIT_PARKED;
+	j->wait_until_ms = INT64_MAX;
+	j->error = FF_E_RATE_LIMIT;
+	j->reason = ff_strdup("because \xff");
+	j->attempt = 3;
+	j->failures = 2;
+	j->step = FF_STEP_REBASE;
+	j->step_done[FF_STEP_PREPARE] = j->step_done[FF_STEP_RUN] = true;
+	j->step_oid[FF_STEP_PREPARE] = ff_strdup(OID_LONG);
+	memcpy(j->base_oid, OID_LONG, sizeof OID_LONG);
+	memcpy(j->result_oid, OID_B, sizeof OID_B);
+	j->result_ref = ff_strdup("refs/heads/claude-results/\xff-1");
+	j->conflicts = ff_calloc(3, sizeof *j->conflicts);
+	memcpy(j->conflicts, paths, sizeof paths);
+	j->tokens_in = INT64_MAX;
+	j->tokens_out = 11;
+	j->cost_microusd = 12;
+	j->started_ms = 13;
+	j->ended_ms = 14;
+}
+
+static void same_jobs(const struct ff_job *a, const struct ff_job *b)
+{
+	assert_string_equal(a->uuid, b->uuid);
+	assert_int_equal(a->repo, b->repo);
+	assert_string_equal(a->source_ref, b->source_ref);
+	assert_string_equal(a->source_oid, b->source_oid);
+	assert_string_equal(a->pusher, b->pusher);
+	assert_string_equal(a->spec.task, b->spec.task);
+	assert_string_equal(a->spec.task_from, b->spec.task_from);
+	assert_string_equal(a->spec.target, b->spec.target);
+	assert_string_equal(a->spec.env_name, b->spec.env_name);
+	assert_int_equal(a->spec.priority, b->spec.priority);
+	assert_int_equal(a->spec.ttl_ms, b->spec.ttl_ms);
+	assert_int_equal(a->spec.retries, b->spec.retries);
+	assert_int_equal(a->state, b->state);
+	assert_int_equal(a->wait, b->wait);
+	assert_int_equal(a->wait_until_ms, b->wait_until_ms);
+	assert_int_equal(a->error, b->error);
+	assert_string_equal(a->reason, b->reason);
+	assert_int_equal(a->attempt, b->attempt);
+	assert_int_equal(a->failures, b->failures);
+	assert_int_equal(a->step, b->step);
+	assert_string_equal(a->base_oid, b->base_oid);
+	assert_string_equal(a->result_oid, b->result_oid);
+	assert_string_equal(a->result_ref, b->result_ref);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(i == 2 ? !b->conflicts[i] : !strcmp(a->conflicts[i], b->conflicts[i]));
+	assert_int_equal(a->tokens_in, b->tokens_in);
+	assert_int_equal(a->tokens_out, b->tokens_out);
+	assert_int_equal(a->cost_microusd, b->cost_microusd);
+	assert_int_equal(a->created_ms, b->created_ms);
+	assert_int_equal(a->started_ms, b->started_ms);
+	assert_int_equal(a->ended_ms, b->ended_ms);
+	for (int k = 1; k < FF_STEP_LIMIT; k++) {
+		assert_int_equal(a->step_done[k], b->step_done[k]);
+		assert_true(a->step_oid[k] ? b->step_oid[k] && !strcmp(a->step_oid[k], b->step_oid[k]) : !b->step_oid[k]);
+	}
+}
+
+static void a_job_comes_back_whole(void **state)
+{
+	struct world *w = *state;
+	FF_AUTO(ff_job_free) struct ff_job *j = make_job(w, "refs/heads/\xff\x01", FF_JOB_QUEUED, FF_PRIORITY_HIGH);
+	FF_AUTO(ff_job_free) struct ff_job *got = NULL;
+	int64_t id = 0;
+
+	memcpy(j->source_oid, OID_LONG, sizeof OID_LONG);
+	j->pusher = ff_strdup("p\xff");
+	ok(ff_store_job_add(w->s, j, 0, 0, &err));
+	assert_int_equal(strlen(j->uuid), FF_UUID_TEXT);
+	fill_job(j);
+	ok(ff_store_job_save(w->s, j, &err));
+	ok(ff_store_steps_save(w->s, j, &err));
+	ff_store_close(&w->s);
+	ok(ff_store_open(w->path, &w->s, &err));
+	ok(ff_store_job_get(w->s, j->id, &got, &err));
+	same_jobs(j, got);
+	ok(ff_store_job_by_uuid(w->s, j->uuid, &id, &err));
+	assert_int_equal(id, j->id);
+	fails(INVALID, "neither", ff_store_job_by_uuid(w->s, "12x", &id, &err));
+	fails(NOT_FOUND, "no job", ff_store_job_by_uuid(w->s, "00000000-0000-0000-0000-000000000000", &id, &err));
+}
+
+/* A step that runs again may make another object: the newest one counts. */
+static void recovery_points_follow_the_job(void **state)
+{
+	struct world *w = *state;
+	FF_AUTO(ff_job_free) struct ff_job *j = make_job(w, "refs/heads/x", FF_JOB_RUNNING, FF_PRIORITY_NORMAL);
+	FF_AUTO(ff_job_free) struct ff_job *got = NULL;
+	FF_AUTO(ff_job_free) struct ff_job *bare = NULL;
+
+	ok(ff_store_job_add(w->s, j, 0, 0, &err));
+	j->step_done[FF_STEP_COMMIT] = true;
+	j->step_oid[FF_STEP_COMMIT] = ff_strdup(OID_A);
+	ok(ff_store_steps_save(w->s, j, &err));
+	memset(j->step_oid[FF_STEP_COMMIT], 'b', strlen(OID_B));
+	ok(ff_store_steps_save(w->s, j, &err));
+	ok(ff_store_job_get(w->s, j->id, &got, &err));
+	assert_string_equal(got->step_oid[FF_STEP_COMMIT], OID_B);
+	j->step_done[FF_STEP_COMMIT] = false;
+	ff_free(&j->step_oid[FF_STEP_COMMIT]);
+	ok(ff_store_steps_save(w->s, j, &err));
+	ok(ff_store_job_get(w->s, j->id, &bare, &err));
+	assert_false(bare->step_done[FF_STEP_COMMIT]);
+	assert_null(bare->conflicts);
+	assert_null(bare->reason);
+}
+
+static void one_job_a_push(void **state)
+{
+	struct world *w = *state;
+	FF_AUTO(ff_job_free) struct ff_job *j = make_job(w, "refs/heads/x", FF_JOB_QUEUED, FF_PRIORITY_NORMAL);
+	FF_AUTO(ff_job_free) struct ff_job *again = make_job(w, "refs/heads/x", FF_JOB_QUEUED, FF_PRIORITY_NORMAL);
+	struct ff_push p = a_push(w, 1, "refs/heads/x", OID_A);
+	unsigned char other[16] = { 0 };
+	int64_t id = -1;
+	bool is_new;
+
+	ok(ff_store_push_add(w->s, &p, &is_new, &err));
+	ok(ff_store_job_of_push(w->s, p.row, &id, &err));
+	assert_int_equal(id, 0);
+	ok(ff_store_job_add(w->s, j, p.row, 0, &err));
+	fails(STORE, "refused", ff_store_job_add(w->s, again, p.row, 0, &err));
+	ok(ff_store_job_of_push(w->s, p.row, &id, &err));
+	assert_int_equal(id, j->id);
+	ok(ff_store_job_by_push_id(w->s, p.id, &id, &err));
+	assert_int_equal(id, j->id);
+	ok(ff_store_job_by_push_id(w->s, other, &id, &err));
+	assert_int_equal(id, 0);
+	ok(ff_store_push_of_job(w->s, j->id, &id, &err));
+	assert_int_equal(id, p.row);
+}
+
+static void the_queue(void **state)
+{
+	struct world *w = *state;
+	int64_t low = add_job(w, "refs/heads/1", FF_JOB_QUEUED, FF_PRIORITY_LOW);
+	int64_t normal = add_job(w, "refs/heads/2", FF_JOB_QUEUED, FF_PRIORITY_NORMAL);
+	int64_t high = add_job(w, "refs/heads/3", FF_JOB_QUEUED, FF_PRIORITY_HIGH);
+	int64_t high2 = add_job(w, "refs/heads/4", FF_JOB_QUEUED, FF_PRIORITY_HIGH);
+	int64_t waits = add_job(w, "refs/heads/5", FF_JOB_WAITING, FF_PRIORITY_HIGH);
+	const int64_t order[] = { high, high2, normal, low };
+	int64_t id = 0, n = 0, *ids = NULL;
+	size_t count = 0;
+
+	ok(ff_store_jobs_in(w->s, FF_JOB_QUEUED, FF_WAIT_NONE, 3, &ids, &count, &err));
+	assert_int_equal(count, 3);
+	assert_int_equal(ids[0], low);
+	ff_free(&ids);
+	for (size_t i = 0; i < FF_ARRAY_LEN(order); i++) {
+		FF_AUTO(ff_job_free) struct ff_job *j = NULL;
+
+		ok(ff_store_next_queued(w->s, &id, &err));
+		assert_int_equal(id, order[i]);
+		ok(ff_store_job_get(w->s, id, &j, &err));
+		j->state = FF_JOB_RUNNING;
+		ok(ff_store_job_save(w->s, j, &err));
+	}
+	ok(ff_store_next_queued(w->s, &id, &err));
+	assert_int_equal(id, 0);
+	ok(ff_store_count(w->s, FF_JOB_RUNNING, &n, &err));
+	assert_int_equal(n, 4);
+	ok(ff_store_jobs_in(w->s, FF_JOB_WAITING, FF_WAIT_RETRY, 10, &ids, &count, &err));
+	assert_int_equal(count, 0);
+	ff_free(&ids);
+	ok(ff_store_jobs_in(w->s, FF_JOB_WAITING, FF_WAIT_NONE, 10, &ids, &count, &err));
+	assert_int_equal(count, 1);
+	assert_int_equal(ids[0], waits);
+	ff_free(&ids);
+}
+
+static void count_job(void *arg, const struct ff_job *job)
+{
+	count_push(arg, &(struct ff_push){ .row = job->id });
+}
+
+static void listing(void **state)
+{
+	struct world *w = *state;
+	int64_t one = add_job(w, "refs/heads/x", FF_JOB_FAILED, FF_PRIORITY_NORMAL);
+	int64_t two = add_job(w, "refs/heads/x", FF_JOB_QUEUED, FF_PRIORITY_NORMAL);
+	int64_t three = add_job(w, "refs/heads/y", FF_JOB_QUEUED, FF_PRIORITY_NORMAL);
+	int64_t got[8] = { 0 };
+	struct ff_job_filter f = { .limit = 2 };
+
+	ok(ff_store_list(w->s, &f, count_job, got, &err));
+	assert_int_equal(got[0], 2);
+	assert_int_equal(got[1], three);
+	f = (struct ff_job_filter){ .limit = 9, .ref = "refs/heads/x", .state = FF_JOB_QUEUED };
+	got[0] = 0;
+	ok(ff_store_list(w->s, &f, count_job, got, &err));
+	assert_int_equal(got[0], 1);
+	assert_int_equal(got[1], two);
+	f = (struct ff_job_filter){ .limit = 9, .below = two, .repo = w->repo };
+	got[0] = 0;
+	ok(ff_store_list(w->s, &f, count_job, got, &err));
+	assert_int_equal(got[0], 1);
+	assert_int_equal(got[1], one);
+}
+
+static void live_of_source(void **state)
+{
+	struct world *w = *state;
+	int64_t ended = add_job(w, "refs/heads/x", FF_JOB_COMPLETED, FF_PRIORITY_NORMAL);
+	int64_t first = add_job(w, "refs/heads/x", FF_JOB_WAITING, FF_PRIORITY_LOW);
+	int64_t second = add_job(w, "refs/heads/x", FF_JOB_QUEUED, FF_PRIORITY_HIGH);
+	int64_t id = -1;
+
+	assert_true(ended < first);
+	ok(ff_store_live_of_source(w->s, w->repo, "refs/heads/x", 0, &id, &err));
+	assert_int_equal(id, first);
+	ok(ff_store_live_of_source(w->s, w->repo, "refs/heads/x", first, &id, &err));
+	assert_int_equal(id, second);
+	ok(ff_store_live_of_source(w->s, w->repo, "refs/heads/none", 0, &id, &err));
+	assert_int_equal(id, 0);
+	ok(ff_store_live_of_source(w->s, w->repo + 1, "refs/heads/x", 0, &id, &err));
+	assert_int_equal(id, 0);
+}
+
+/* --- events, timers, answers */
+
+struct seen {
+	int64_t seq, n;
+	char *data;
+};
+
+static void see(void *arg, int64_t seq, int64_t job, enum ff_event_type type, int64_t at_ms, const char *data)
+{
+	struct seen *s = arg;
+
+	assert_true(seq > s->seq && job > 0 && type == FF_EVENT_JOB_PROGRESS && at_ms == 21);
+	s->seq = seq;
+	s->n++;
+	ff_free(&s->data);
+	s->data = ff_strdup(data);
+}
+
+static void events(void **state)
+{
+	struct world *w = *state;
+	int64_t one = add_job(w, "refs/heads/x", FF_JOB_QUEUED, FF_PRIORITY_NORMAL);
+	int64_t two = add_job(w, "refs/heads/y", FF_JOB_QUEUED, FF_PRIORITY_NORMAL);
+	struct seen s = { 0, 0, NULL }, after = { 0, 0, NULL };
+	int64_t first = 0, last = 0;
+
+	ok(ff_store_event_add(w->s, one, FF_EVENT_JOB_PROGRESS, 21, "{\"text\":\"1\"}", &first, &err));
+	ok(ff_store_event_add(w->s, two, FF_EVENT_JOB_PROGRESS, 21, "{}", &last, &err));
+	ok(ff_store_event_add(w->s, one, FF_EVENT_JOB_PROGRESS, 21, "{\"text\":\"2\"}", &last, &err));
+	ok(ff_store_events(w->s, 0, 0, 100, see, &s, &err));
+	assert_int_equal(s.n, 3);
+	assert_int_equal(s.seq, last);
+	ok(ff_store_events(w->s, one, first, 100, see, &after, &err));
+	assert_int_equal(after.n, 1);
+	assert_string_equal(after.data, "{\"text\":\"2\"}");
+	after.n = after.seq = 0;
+	ok(ff_store_events(w->s, one, 0, 1, see, &after, &err));
+	assert_int_equal(after.n, 1);
+	assert_int_equal(after.seq, first);
+	ff_free(&s.data);
+	ff_free(&after.data);
+}
+
+static void timers(void **state)
+{
+	struct world *w = *state;
+	int64_t one = add_job(w, "refs/heads/x", FF_JOB_QUEUED, FF_PRIORITY_NORMAL);
+	int64_t two = add_job(w, "refs/heads/y", FF_JOB_QUEUED, FF_PRIORITY_NORMAL);
+	enum ff_timer_kind kind = FF_TIMER_RETRY;
+	int64_t job = -1, next = -1;
+
+	ok(ff_store_timer_take(w->s, 50, &job, &kind, &next, &err));
+	assert_int_equal(job, 0);
+	assert_int_equal(next, 0);
+	ok(ff_store_timer_set(w->s, one, FF_TIMER_TTL, 10, &err));
+	ok(ff_store_timer_set(w->s, one, FF_TIMER_TTL, 100, &err)); /* moved */
+	ok(ff_store_timer_set(w->s, one, FF_TIMER_RETRY, 200, &err));
+	ok(ff_store_timer_set(w->s, two, FF_TIMER_RETRY, 40, &err));
+	ok(ff_store_timer_take(w->s, 50, &job, &kind, &next, &err));
+	assert_int_equal(job, two);
+	assert_int_equal(kind, FF_TIMER_RETRY);
+	ok(ff_store_timer_take(w->s, 50, &job, &kind, &next, &err));
+	assert_int_equal(job, 0);
+	assert_int_equal(next, 100);
+	ok(ff_store_timer_take(w->s, 100, &job, &kind, &next, &err));
+	assert_int_equal(job, one);
+	assert_int_equal(kind, FF_TIMER_TTL);
+	ok(ff_store_timers_clear(w->s, one, &err));
+	ok(ff_store_timer_take(w->s, 1000, &job, &kind, &next, &err));
+	assert_int_equal(job, 0);
+}
+
+static void an_answer_is_billed_once(void **state)
+{
+	struct world *w = *state;
+	struct ff_answer a = { .job = add_job(w, "refs/heads/x", FF_JOB_RUNNING, FF_PRIORITY_NORMAL), .attempt = 1,
+			       .key = KEY, .model = "m", .status = 200, .tokens_in = 5 };
+	bool is_new = false;
+
+	ok(ff_store_answer_add(w->s, &a, &is_new, &err));
+	assert_true(is_new);
+	a.attempt = 2;
+	ok(ff_store_answer_add(w->s, &a, &is_new, &err));
+	assert_false(is_new);
+	a.job = add_job(w, "refs/heads/y", FF_JOB_RUNNING, FF_PRIORITY_NORMAL);
+	ok(ff_store_answer_add(w->s, &a, &is_new, &err));
+	assert_true(is_new);
+	a.key = "12";
+	fails(PROTOCOL, "64 hex digits", ff_store_answer_add(w->s, &a, &is_new, &err));
+	a.key = KEY;
+	a.job = 999;
+	fails(STORE, "refused", ff_store_answer_add(w->s, &a, &is_new, &err));
+}
+
+/* --- transactions */
+
+static void rollback_takes_all_back(void **state)
+{
+	struct world *w = *state;
+	struct ff_push p = a_push(w, 1, "refs/heads/x", OID_A);
+	int64_t first, second, n = -1;
+	bool is_new = false;
+
+	ok(ff_store_begin(w->s, &err));
+	ok(ff_store_push_add(w->s, &p, &is_new, &err));
+	first = add_job(w, "refs/heads/x", FF_JOB_QUEUED, FF_PRIORITY_NORMAL);
+	ff_store_rollback(w->s);
+	ff_store_rollback(w->s); /* harmless */
+	ok(ff_store_count(w->s, FF_JOB_QUEUED, &n, &err));
+	assert_int_equal(n, 0);
+	ok(ff_store_begin(w->s, &err));
+	ok(ff_store_push_add(w->s, &p, &is_new, &err));
+	assert_true(is_new);
+	second = add_job(w, "refs/heads/x", FF_JOB_QUEUED, FF_PRIORITY_NORMAL);
+	ok(ff_store_commit(w->s, &err));
+	assert_true(second >= first);
+	ok(ff_store_count(w->s, FF_JOB_QUEUED, &n, &err));
+	assert_int_equal(n, 1);
+}
+
+static void a_strangers_lock(void **state)
+{
+	struct world *w = *state;
+	sqlite3 *other = stranger(w, "BEGIN EXCLUSIVE");
+	int64_t begun = ff_clock_mono(), took, n = -1;
+	struct ff_store *second = NULL;
+
+	fails(STORE, "locked", ff_store_begin(w->s, &err));
+	took = ff_clock_mono() - begun;
+	assert_in_range(took, BUSY_LEAST_MS, BUSY_MOST_MS);
+	ff_store_rollback(w->s);
+	ok(ff_store_count(w->s, FF_JOB_QUEUED, &n, &err)); /* readers are not held up */
+	assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(other), SQLITE_OK);
+	ok(ff_store_begin(w->s, &err));
+	assert_true(add_job(w, "refs/heads/x", FF_JOB_QUEUED, FF_PRIORITY_NORMAL) > 0);
+	ok(ff_store_commit(w->s, &err));
+	ok(ff_store_open(w->path, &second, &err)); /* a tool may look while we run */
+	ff_store_close(&second);
+}
+
+#define test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(opens_again),
+		test(newer_version_is_refused),
+		test(what_is_no_database_is_refused),
+		test(half_a_migration_leaves_nothing),
+		test(read_only_file),
+		test(a_push_is_one_row),
+		test(pushes_that_are_open),
+		test(tips),
+		test(a_job_comes_back_whole),
+		test(recovery_points_follow_the_job),
+		test(one_job_a_push),
+		test(the_queue),
+		test(listing),
+		test(live_of_source),
+		test(events),
+		test(timers),
+		test(an_answer_is_billed_once),
+		test(rollback_takes_all_back),
+		test(a_strangers_lock),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
