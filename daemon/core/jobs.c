@@ -15,8 +15,8 @@
 #include "base/file.h"
 #include "base/num.h"
 
-/* A worker that dies is not the fault of the task; this many are mended even with retries = 0. */
-#define LOST_WORKERS_MAX 3
+/* A worker that dies and a host that breaks are not the task's fault: so many are mended even with retries = 0. */
+#define HOST_FAULTS_MAX 3
 /* A job that was running at this many starts of the daemon may be what ends it. */
 #define RESTARTS_MAX 20
 #define RETRY_FIRST_MS 1000
@@ -302,8 +302,8 @@ void ff_core_attempt_failed(struct ff_core *core, int64_t id, int attempt, enum 
 	    job->attempt != attempt)
 		return; /* its end was recorded already */
 	allowed = job->spec.retries;
-	if (lost && allowed < LOST_WORKERS_MAX)
-		allowed = LOST_WORKERS_MAX;
+	if ((lost || code == FF_E_CONTAINER_START_FAILED) && allowed < HOST_FAULTS_MAX)
+		allowed = HOST_FAULTS_MAX;
 	if (ff_err_retryable(code) && job->failures < allowed) {
 		ev.type = FF_EVENT_JOB_RETRIED;
 		/* Its recovery points are whole, so the first loss is mended at once. */

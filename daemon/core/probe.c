@@ -9,11 +9,11 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/proc.h"
 
 #define PROBE_MS 20000
-#define AGAIN_MS 30000
 #define BATCH 100000
 
 struct ff_sandbox_state {
@@ -51,17 +51,20 @@ static void on_again(void *arg)
 
 static void answered(struct ff_sandbox_state *s, bool ok, const char *text)
 {
+	FF_AUTO(ff_free) char *before = ff_steal(&s->missing);
+
 	s->answered = s->known = true;
-	ff_free(&s->missing);
 	ff_watch_free(&s->deadline);
 	if (ok) {
 		ff_log_info(&s->core->log, "sandbox.ready", "jobs run in a sandbox on this host");
 		release_blocked(s->core);
 	} else {
 		s->missing = ff_strdup(text);
-		ff_log_error(&s->core->log, "sandbox.missing", "%s: jobs wait until this is mended", text);
+		if (!before || strcmp(before, text) != 0) /* once, not at each try */
+			ff_log_error(&s->core->log, "sandbox.missing", "%s: jobs wait until this is mended", text);
 		if (!s->again)
-			s->again = ff_loop_timer(s->core->loop, AGAIN_MS, on_again, s);
+			s->again = ff_loop_timer(s->core->loop, ff_conf_int(s->core->conf, FF_CONF_SANDBOX_PROBE_INTERVAL),
+						 on_again, s);
 	}
 	ff_core_dispatch(s->core);
 }

@@ -380,7 +380,11 @@ static int not_started(const struct launch *l, const struct ff_sandbox_result *r
 				  status->data[0] == 'R' ? ": the account of the job cannot be taken" : "", strerror(e));
 	}
 	if (r->head.len) {
-		said = ff_text_shown(r->head.data, 180);
+		FF_AUTO(ff_free) char *text = ff_memdup0(r->head.data, r->head.len);
+
+		for (size_t n = r->head.len; n && text[n - 1] == '\n'; n--)
+			text[n - 1] = '\0';
+		said = ff_text_shown(text, 180);
 		return ff_err_set(err, FF_E_CONTAINER_START_FAILED, "%s", said);
 	}
 	ff_status_text(wait_status, how);
