@@ -55,6 +55,7 @@ struct ff_core {
 	struct ff_sandbox_state *sandbox; /* probe.c */
 	struct ff_intake *intake;     /* intake.c */
 	struct ff_specs *specs;       /* specs.c */
+	struct ff_look *looks;        /* reconcile.c */
 	struct ff_control *control;   /* control.c */
 	struct ff_spool *spool;       /* spool.c */
 	struct ff_watch *timer;       /* timers.c */
@@ -198,6 +199,7 @@ void ff_spool_fini(struct ff_core *core);
 /* Compares designated refs with the last tips; a repository seen for the first time only has its tips noted. */
 void ff_reconcile(struct ff_core *core, int64_t repo, bool first_time);
 void ff_reconcile_all(struct ff_core *core);
+void ff_reconcile_fini(struct ff_core *core);
 
 /* --- timers.c ----------------------------------------------------------------- */
 void ff_timers_run(struct ff_core *core);

@@ -15,7 +15,8 @@
 #include "base/file.h"
 #include "base/text.h"
 
-struct look {
+struct ff_look {
+	struct ff_look *next;
 	int64_t repo;
 	bool first_time;
 };
@@ -43,7 +44,7 @@ static int make_push(struct ff_core *core, int64_t repo, const char *ref, const 
 	return ff_store_push_add(core->store, &p, &is_new, err);
 }
 
-static int look_at(struct ff_core *core, const struct look *l, const char *ref, const char *oid, struct ff_err *err)
+static int look_at(struct ff_core *core, const struct ff_look *l, const char *ref, const char *oid, struct ff_err *err)
 {
 	char tip[FF_OID_HEX_MAX + 1];
 	bool known = true;
@@ -59,7 +60,7 @@ static int look_at(struct ff_core *core, const struct look *l, const char *ref, 
 	return known ? 0 : make_push(core, l->repo, ref, tip, oid, err);
 }
 
-static int look_at_all(struct ff_core *core, const struct look *l, const json_t *refs, bool last, struct ff_err *err)
+static int look_at_all(struct ff_core *core, const struct ff_look *l, const json_t *refs, bool last, struct ff_err *err)
 {
 	if (ff_turn_open(core, err) < 0)
 		return -1;
@@ -83,10 +84,20 @@ static void resume(struct ff_core *core, void *arg, bool ok)
 		ff_specs_resume(core);
 }
 
+static void forget(struct ff_core *core, struct ff_look *l)
+{
+	struct ff_look **at = &core->looks;
+
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	free(l);
+}
+
 static void on_refs(struct ff_core *core, void *arg, const json_t *data, int fd, bool more,
 		    const struct ff_err *error)
 {
-	struct look *l = arg;
+	struct ff_look *l = arg;
 	struct ff_err err = { 0 };
 
 	ff_close(&fd);
@@ -100,16 +111,17 @@ static void on_refs(struct ff_core *core, void *arg, const json_t *data, int fd,
 		return;
 	if (!l->first_time)
 		ff_turn_after(core, resume, NULL);
-	free(l);
+	forget(core, l);
 }
 
 void ff_reconcile(struct ff_core *core, int64_t repo, bool first_time)
 {
 	const char *const *globs = ff_conf_list(core->conf, FF_CONF_TRIGGER_REFS);
-	struct look *l = ff_calloc(1, sizeof *l);
+	struct ff_look *l = ff_calloc(1, sizeof *l);
 	json_t *list = json_array();
 
-	*l = (struct look){ .repo = repo, .first_time = first_time };
+	*l = (struct ff_look){ .next = core->looks, .repo = repo, .first_time = first_time };
+	core->looks = l;
 	for (; *globs; globs++)
 		(void)json_array_append_new(list, ff_json_from_bytes(*globs));
 	ff_reader_ask(core, repo, "refs", json_pack("{s:o}", "globs", list), on_refs, l);
@@ -142,4 +154,11 @@ void ff_reconcile_all(struct ff_core *core)
 		ff_reconcile(core, f->repo, f->first_time);
 		free(f);
 	}
+}
+
+/* When the readers are gone: nobody answers any more. */
+void ff_reconcile_fini(struct ff_core *core)
+{
+	while (core->looks)
+		forget(core, core->looks);
 }
