@@ -59,13 +59,14 @@ export GIT_CONFIG_NOSYSTEM GIT_CONFIG_GLOBAL GIT_TERMINAL_PROMPT GIT_EDITOR
 
 # The programs of the build, wherever in it they are: bin/ is found by PATH;
 # libexec/ has copies, since a job's account need not reach the build folder.
+# The first of a name counts: what lies deeper may be left from another build.
 mkdir "$T/bin" "$T/libexec"
 for test_f in "$top_builddir"/flowforge* "$top_builddir"/*/flowforge* "$top_builddir"/*/*/flowforge*; do
 	[ -f "$test_f" ] && [ -x "$test_f" ] || continue
 	case ${test_f##*/} in
 	*.*) ;;
-	flowforge | flowforged) ln -s "$test_f" "$T/bin/${test_f##*/}" ;;
-	flowforge-*) cp "$test_f" "$T/libexec/" ;;
+	flowforge | flowforged) [ -e "$T/bin/${test_f##*/}" ] || ln -s "$test_f" "$T/bin/" ;;
+	flowforge-*) [ -e "$T/libexec/${test_f##*/}" ] || cp "$test_f" "$T/libexec/" ;;
 	esac
 done
 
