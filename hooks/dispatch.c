@@ -98,10 +98,19 @@ static bool plain_script(const char *path)
 	return fd >= 0 && read(fd, head, sizeof head) >= 0 && memcmp(head, "#!", 2) && memcmp(head, "\177ELF", 4);
 }
 
-static int start(const char *path, char *const *args, int in, pid_t *ret_pid, struct ff_err *err)
+/* Our own entry is a link to the program, which goes by the name it is run as. */
+static bool own_link(const char *path)
+{
+	struct stat st;
+
+	return ff_ends(path, "/" FF_HOOK_ENTRY) && lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+static int start(const char *path, const char *name, char *const *args, int in, pid_t *ret_pid,
+		 struct ff_err *err)
 {
 	char sh[] = "sh", *argv[ARGS_MAX + 3] = { NULL };
-	FF_AUTO(ff_free) char *own = ff_strdup(path);
+	FF_AUTO(ff_free) char *own = ff_strdup(name);
 	struct ff_spawn what = { .path = path, .argv = argv + 1, .envp = environ, .fd_in = in,
 				 .fd_out = STDOUT_FILENO, .fd_err = STDERR_FILENO, .fd_3 = -1 };
 
@@ -122,7 +131,7 @@ static int start(const char *path, char *const *args, int in, pid_t *ret_pid, st
 }
 
 /* The hook's exit status, 128 + N for signal N as in the shell. */
-static int run_hook(const char *path, char *const *args, int kept)
+static int run_hook(const char *type, const char *path, char *const *args, int kept)
 {
 	FF_AUTO(ff_close) int in = reopen(kept);
 	struct ff_err err;
@@ -131,7 +140,7 @@ static int run_hook(const char *path, char *const *args, int kept)
 
 	if (in < 0)
 		ff_err_errno(&err, "standard input");
-	if (in < 0 || start(path, args, in, &pid, &err) < 0) {
+	if (in < 0 || start(path, own_link(path) ? type : path, args, in, &pid, &err) < 0) {
 		fprintf(stderr, "error: hook %s: %s\n", path, err.text);
 		return 1;
 	}
@@ -153,9 +162,10 @@ static void free_names(struct dirent ***names, int count)
 	ff_free(names);
 }
 
-int ff_hook_dispatch(const char *folder, bool stop_at_first, char *const *args)
+int ff_hook_dispatch(const char *type, const char *folder, char *const *args)
 {
 	FF_AUTO(ff_close) int kept = -1;
+	bool stop_at_first = !strcmp(type, "pre-receive");
 	struct dirent **names = NULL;
 	struct ff_err err;
 	int count, first = 0;
@@ -175,7 +185,7 @@ int ff_hook_dispatch(const char *folder, bool stop_at_first, char *const *args)
 	}
 	for (int i = 0; i < count && !(first && stop_at_first); i++) {
 		FF_AUTO(ff_free) char *path = ff_path_join(folder, names[i]->d_name);
-		int status = executable(path) ? run_hook(path, args, kept) : 0;
+		int status = executable(path) ? run_hook(type, path, args, kept) : 0;
 
 		first = first ? first : status;
 	}

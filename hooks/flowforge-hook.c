@@ -5,17 +5,17 @@
  *~ post-receive hands the push over (post.c, deliver.c) or keeps it (spool.c).
  *~ Stop 3 is daemon/core/core.c, who takes it.
  *
- * flowforge-hook, the program behind the hook files.  They are scripts whose
- * first line names it as their interpreter, so that no shell is started and
- * the type is an argument (servers rename hook files, argv[0] says nothing):
+ * flowforge-hook, the program behind the hook files.  In a plain repository
+ * they are symbolic links to it: no shell is started, and a link that leads
+ * nowhere is no hook to git, so that pushes outlive a removed package.  The
+ * name that git runs is the type; the file flowforge/hook of the repository
+ * says where hook.conf is.
  *
- *     #!/usr/libexec/flowforge/flowforge-hook post-receive
- *     # flowforge; made by `flowforge hooks install`
- *     conf /var/lib/flowforge/hook.conf
- *
- * The kernel then runs: flowforge-hook post-receive hooks/post-receive.
- * By hand: flowforge-hook TYPE --conf FILE.  The type "dispatch:TYPE" runs
- * the folder TYPE.d beside the script, or the one of its line "folder NAME".
+ * Servers that rename hook files have scripts, which give the type as an
+ * argument and themselves, for the line "conf PATH" in them:
+ * flowforge-hook post-receive SCRIPT.  By hand: flowforge-hook TYPE --conf
+ * FILE.  The type "dispatch:TYPE" runs the folder TYPE.d beside the script, or
+ * the one of its line "folder NAME".
  *
  * Whatever is wrong with ourselves, a push is not refused for it.
  */
@@ -73,7 +73,28 @@ static int dispatch(const char *type, char **argv)
 	if (slash)
 		slash[1] = '\0';
 	folder = ff_asprintf("%s%s", slash ? dir : "", name);
-	return ff_hook_dispatch(folder, !strcmp(type, "pre-receive"), argv + 3);
+	return ff_hook_dispatch(type, folder, argv + 3);
+}
+
+/* The type that the name of a link says; NULL: an argument must. */
+static const char *linked_type(int argc, char **argv)
+{
+	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
+	const char *name = slash ? slash + 1 : argc ? argv[0] : "";
+
+	if (!known(name) || (argc > 1 && (known(argv[1]) || ff_starts(argv[1], DISPATCH))))
+		return NULL;
+	return name;
+}
+
+/* hook.conf, for a link, which cannot name it. Freed by ff_free. */
+static char *linked_conf(void)
+{
+	const char *dir = getenv("GIT_DIR");
+	FF_AUTO(ff_free) char *file = ff_path_join(dir && *dir ? dir : ".", FF_HOOK_PLACE);
+	char *conf = script_value(file, "conf");
+
+	return conf ? conf : ff_strdup(FF_DEFAULT_STATE_DIR "/hook.conf");
 }
 
 /* Nothing to do, but whoever writes to us may finish. */
@@ -108,8 +129,13 @@ static int run(const char *type, const char *conf_path)
 int main(int argc, char **argv)
 {
 	FF_AUTO(ff_free) char *conf = NULL;
+	const char *type = linked_type(argc, argv);
 
 	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for a valid signal */
+	if (type) {
+		conf = linked_conf();
+		return run(type, conf);
+	}
 	if (argc == 2 && !strcmp(argv[1], "--version")) {
 		printf(FF_NAME "-hook %s\n", PACKAGE_VERSION);
 		return 0;

@@ -99,7 +99,10 @@ void ff_hook_show(struct ff_buf *out, const char *text, size_t n);
 /* Leaves the line as ID.json in the spool folder; durable when 0 is returned. */
 int ff_hook_spool(const char *folder, const char *id, const struct ff_buf *line, struct ff_err *err);
 
-/* Runs every hook in the folder; its exit status is git's. */
-int ff_hook_dispatch(const char *folder, bool stop_at_first, char *const *args);
+/*
+ * Runs every hook in the folder; its exit status is git's.  The same rules are
+ * in the script that stands in when this program is gone (src/cli/hookfile.c).
+ */
+int ff_hook_dispatch(const char *type, const char *folder, char *const *args);
 
 #endif

@@ -36,6 +36,10 @@
 /* Set for every hook that runs because of a ref update of our own. */
 #define FF_ENV_PUBLISH "FLOWFORGE_PUBLISH"
 
+/* Our entry in a folder of hooks; and, in a repository, the file that says where hook.conf is (doc/protocol.md). */
+#define FF_HOOK_ENTRY "90-" FF_NAME
+#define FF_HOOK_PLACE FF_NAME "/hook"
+
 /* In the folder of a job: what the gateway recorded. The worker leaves it alone, so that no answer is bought twice. */
 #define FF_JOB_ANSWERS "answers"
 

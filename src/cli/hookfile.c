@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hook files: what ours look like, and how they are told from others.  The
- * second line marks a file as ours; the installer's memory is in the files
- * themselves, so that a copied repository takes it along.
+ * Hook files: what ours look like, and how they are told from others.  A
+ * link is ours by its target, a script by its second line; what the installer
+ * must remember is in the scripts themselves, so that a copied repository
+ * takes it along.
  */
 #include "cli/hookrepo.h"
 
@@ -18,7 +19,6 @@
 
 #define TEXT_MAX (256 * 1024) /* of a hook that we look into */
 #define LINK_MAX 4096
-#define SHEBANG_MAX 250 /* the kernel takes 255 (BINPRM_BUF_SIZE), with what stands around it */
 #define MARK "# " FF_NAME "; made by `" FF_NAME " hooks install`\n"
 
 static char *read_link(const char *path)
@@ -37,6 +37,12 @@ char *ff_hookfile_value(const struct ff_hookfile *f, const char *key)
 		if (ff_starts(line, key) && line[n] == ' ')
 			return ff_memdup0(line + n + 1, strcspn(line + n + 1, "\n"));
 	return NULL;
+}
+
+/* Also of another installation, and of one that is gone. */
+static bool to_program(const struct ff_hookfile *f)
+{
+	return f->link && *f->link == '/' && ff_ends(f->link, "/" FF_NAME "-hook");
 }
 
 static bool marked(const struct ff_hookfile *f)
@@ -59,6 +65,10 @@ void ff_hookfile_read(const char *path, struct ff_hookfile *f)
 	f->ino = st.st_ino;
 	if (S_ISLNK(st.st_mode))
 		f->link = read_link(path);
+	if (to_program(f)) {
+		f->kind = FF_HOOKFILE_DIRECT;
+		return;
+	}
 	if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
 		(void)ff_file_read(path, &f->text, NULL); /* what came before a limit is enough to judge by */
 	if (!marked(f))
@@ -101,16 +111,60 @@ static void add_quoted(struct ff_buf *out, const char *s)
 	(void)ff_buf_addc(out, '\'');
 }
 
-void ff_hookfile_text(struct ff_buf *out, const char *program, const char *type, const char *lines)
+static void add_head(struct ff_buf *out)
 {
-	bool direct = strlen(program) + strlen(type) + 4 <= SHEBANG_MAX && !program[strcspn(program, " \t")];
+	(void)ff_buf_adds(out, "#!/bin/sh\n" MARK);
+}
 
-	if (direct) {
-		(void)ff_buf_addf(out, "#!%s %s\n" MARK, program, type);
-	} else {
-		(void)ff_buf_adds(out, "#!/bin/sh\n" MARK "exec ");
-		add_quoted(out, program);
-		(void)ff_buf_addf(out, " %s \"$0\" \"$@\"\n", type);
-	}
-	(void)ff_buf_adds(out, lines);
+/* Whoever feeds the hook must bear that it does not read: git, gitolite, GitLab and Gitea do. */
+void ff_hookfile_text(struct ff_buf *out, const char *program, const char *type)
+{
+	add_head(out);
+	(void)ff_buf_adds(out, "# Without the program the push goes on; input may be left unread, as any hook may.\n[ -x ");
+	add_quoted(out, program);
+	(void)ff_buf_adds(out, " ] || exit 0\nexec ");
+	add_quoted(out, program);
+	(void)ff_buf_addf(out, " %s \"$0\" \"$@\"\n", type);
+}
+
+/*
+ * As hooks/dispatch.c, for which the names of left-overs are the same: input
+ * is kept in a file without a name, since no variable of a shell holds zero
+ * bytes or final newlines; names are sorted as in C, with the variable that
+ * does it put back for the hooks.  Our entry is left out by name: the program
+ * may come back while this runs, and would not know its type.
+ */
+static const char fallback[] =
+	"# The program is gone: the other hooks of the folder go on without it.\n"
+	"case $0 in */*) ff_dir=${0%/*}/$ff_dir ;; esac\n"
+	"[ -d \"$ff_dir\" ] || exit 0\n"
+	"ff_in=$(mktemp) && exec 3<>\"$ff_in\" && rm -f \"$ff_in\" && cat >&3 || exit 1\n"
+	"ff_set=${LC_ALL+set} ff_all=${LC_ALL-} ff_first=0\n"
+	"LC_ALL=C\n"
+	"for ff_hook in \"$ff_dir\"/*; do\n"
+	"\tcase ${ff_hook##*/} in\n"
+	"\t" FF_HOOK_ENTRY " | '#'* | *'~' | *.bak | *.orig | *.rej | *.sample | *.swp | *.tmp) continue ;;\n"
+	"\t*.dpkg-old | *.dpkg-new | *.dpkg-dist | *.rpmsave | *.rpmnew | *.rpmorig) continue ;;\n"
+	"\tesac\n"
+	"\t[ -f \"$ff_hook\" ] && [ -x \"$ff_hook\" ] || continue\n"
+	"\t(\n"
+	"\t\tif [ \"$ff_set\" ]; then LC_ALL=$ff_all; else unset LC_ALL; fi\n"
+	"\t\texec \"$ff_hook\" \"$@\" </proc/self/fd/3 3<&-\n"
+	"\t)\n"
+	"\tff_status=$?\n"
+	"\t[ $ff_first != 0 ] || ff_first=$ff_status\n";
+
+void ff_hookfile_dispatcher(struct ff_buf *out, const char *program, const char *type, const char *folder)
+{
+	add_head(out);
+	(void)ff_buf_adds(out, "[ -x ");
+	add_quoted(out, program);
+	(void)ff_buf_adds(out, " ] && exec ");
+	add_quoted(out, program);
+	(void)ff_buf_addf(out, " dispatch:%s \"$0\" \"$@\"\nff_dir=", type);
+	add_quoted(out, folder);
+	(void)ff_buf_addf(out, "\n%s", fallback);
+	if (!strcmp(type, "pre-receive"))
+		(void)ff_buf_adds(out, "\t[ $ff_first = 0 ] || break\n");
+	(void)ff_buf_adds(out, "done\nexit $ff_first\n");
 }

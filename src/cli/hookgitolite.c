@@ -43,13 +43,13 @@ static char *place(const struct ff_hookwork *w, const char *type)
 static int write_hook(struct ff_hookwork *w, const char *type, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *path = place(w, type);
-	FF_AUTO(ff_free) char *lines = ff_asprintf("conf %s\n", w->conf_path);
 	FF_AUTO(ff_free) char *what = ff_asprintf("write %s", path);
 	FF_AUTO(ff_hookfile_fini) struct ff_hookfile now;
 	FF_AUTO(ff_buf_fini) struct ff_buf text;
 
 	ff_buf_init(&text, 65536);
-	ff_hookfile_text(&text, w->program, type, lines);
+	ff_hookfile_text(&text, w->program, type);
+	(void)ff_buf_addf(&text, "conf %s\n", w->conf_path);
 	ff_hookfile_read(path, &now);
 	if (now.kind == FF_HOOKFILE_FOREIGN)
 		return ff_err_set(err, FF_E_CONFLICT, "%s is not ours: move it away", path);

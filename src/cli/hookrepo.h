@@ -46,7 +46,7 @@ enum ff_hookfile_kind { FF_HOOKFILE_ABSENT, FF_HOOKFILE_FOREIGN, FF_HOOKFILE_DIR
 struct ff_hookfile {
 	enum ff_hookfile_kind kind;
 	struct ff_buf text;
-	char *link;               /* target of a symbolic link; NULL: none */
+	char *link;               /* target of a symbolic link; NULL: none. DIRECT: to the program, text is empty */
 	char *folder, *previous;  /* of our dispatcher: its folder, and the hook that was here */
 	char *previous_link;      /* the link that it was; NULL: a file */
 	dev_t dev;
@@ -61,8 +61,14 @@ char *ff_hookfile_value(const struct ff_hookfile *file, const char *key);
 bool ff_hookfile_runs_folder(const struct ff_hookfile *file, const char *type);
 /* Whether gitolite puts it back each time it is set up. */
 bool ff_hookfile_of_gitolite(const struct ff_hookfile *file);
-/* Text of a hook file; type may begin with "dispatch:". lines: each with its newline. */
-void ff_hookfile_text(struct ff_buf *out, const char *program, const char *type, const char *lines);
+/*
+ * Texts of hook files, to be followed by lines of memory, each with its
+ * newline.  Both do no harm when the program is gone: one where a server
+ * renames hooks, so that a link to the program could not say its type, and the
+ * dispatcher, which then runs the folder itself.
+ */
+void ff_hookfile_text(struct ff_buf *out, const char *program, const char *type);
+void ff_hookfile_dispatcher(struct ff_buf *out, const char *program, const char *type, const char *folder);
 
 struct ff_hookwork {
 	const struct ff_hookrepo *repo;

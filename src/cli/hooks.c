@@ -200,14 +200,15 @@ static int one_repo(struct request *r, const char *path)
 static int explain_forge(const struct request *r)
 {
 	FF_AUTO(ff_buf_fini) struct ff_buf pre, post;
-	FF_AUTO(ff_free) char *lines = ff_asprintf("conf %s\n", r->conf_path);
 	bool gitlab = !strcmp(r->forge, "gitlab");
 	const char *dir = gitlab ? "CUSTOM_HOOKS_DIR/" : "REPOSITORY/hooks/";
 
 	ff_buf_init(&pre, 65536);
 	ff_buf_init(&post, 65536);
-	ff_hookfile_text(&pre, r->program, "pre-receive", lines);
-	ff_hookfile_text(&post, r->program, "post-receive", lines);
+	ff_hookfile_text(&pre, r->program, "pre-receive");
+	ff_hookfile_text(&post, r->program, "post-receive");
+	(void)ff_buf_addf(&pre, "conf %s\n", r->conf_path);
+	(void)ff_buf_addf(&post, "conf %s\n", r->conf_path);
 	fprintf(r->out, "%s\n"
 	       "As the account that runs the server, make these two files and chmod +x them:\n\n"
 	       "--- %spre-receive.d/90-" FF_NAME "\n%s\n--- %spost-receive.d/90-" FF_NAME "\n%s\n",

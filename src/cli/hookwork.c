@@ -23,7 +23,6 @@
 #include "base/names.h"
 #include "base/text.h"
 
-#define ENTRY "90-" FF_NAME
 #define CONFIG_MAX (4 * 1024 * 1024)
 #define ADVERTISE "receive.advertisePushOptions"
 #define HIDE "receive.hideRefs"
@@ -68,14 +67,61 @@ static int write_script(struct ff_hookwork *w, const char *folder, const char *n
 	return w->dry_run ? 0 : ff_file_write(path, text->data, text->len, 0755, err);
 }
 
-static int write_hook(struct ff_hookwork *w, const char *folder, const char *name, const char *type, struct ff_err *err)
+/* Where hook.conf is, for our links; see linked_conf() of flowforge-hook.c. */
+static int write_place(struct ff_hookwork *w, struct ff_err *err)
 {
-	FF_AUTO(ff_free) char *lines = ff_asprintf("conf %s\n", w->conf_path);
+	FF_AUTO(ff_free) char *dir = record(w, "");
+	FF_AUTO(ff_free) char *path = ff_path_join(w->repo->path, FF_HOOK_PLACE);
+	FF_AUTO(ff_free) char *want = ff_asprintf("# Read by the hooks of " FF_NAME ".\nconf %s\n", w->conf_path);
+	FF_AUTO(ff_buf_fini) struct ff_buf have;
+
+	ff_buf_init(&have, 65536);
+	if (ff_file_read(path, &have, NULL) == 0 && !strcmp(have.data, want))
+		return 0;
+	say(w, false, "write " FF_HOOK_PLACE);
+	if (w->dry_run)
+		return 0;
+	return ff_dir_make(dir, 0755, err) < 0 ? -1 : ff_file_write(path, want, strlen(want), 0644, err);
+}
+
+/* git takes a link that leads nowhere for no hook, so that pushes go on when the program is gone. */
+static int write_link(struct ff_hookwork *w, const char *folder, const char *name, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *dir = below(w, folder, "");
+	FF_AUTO(ff_free) char *path = below(w, folder, name);
+	FF_AUTO(ff_free) char *tmp = below(w, folder, "." FF_NAME "-new");
+	FF_AUTO(ff_hookfile_fini) struct ff_hookfile now;
+
+	ff_hookfile_read(path, &now);
+	if (write_place(w, err) < 0)
+		return -1;
+	if (now.link && !strcmp(now.link, w->program))
+		return 0;
+	say(w, false, "link hooks/%s%s%s to %s", folder, *folder ? "/" : "", name, w->program);
+	if (w->dry_run)
+		return 0;
+	if ((unlink(tmp) < 0 && errno != ENOENT) || symlink(w->program, tmp) < 0 || rename(tmp, path) < 0)
+		return ff_err_errno(err, "%s", path);
+	return ff_dir_sync(dir, err);
+}
+
+/* With the type and hook.conf in it, for a place where a link would not know them. */
+static int write_guarded(struct ff_hookwork *w, const char *folder, const char *name, const char *type,
+			 struct ff_err *err)
+{
 	FF_AUTO(ff_buf_fini) struct ff_buf text;
 
 	ff_buf_init(&text, 65536);
-	ff_hookfile_text(&text, w->program, type, lines);
+	ff_hookfile_text(&text, w->program, type);
+	(void)ff_buf_addf(&text, "conf %s\n", w->conf_path);
 	return write_script(w, folder, name, &text, err);
+}
+
+/* As TYPE itself, or as our entry in the folder of our dispatcher. */
+static int write_hook(struct ff_hookwork *w, const char *folder, const char *name, const char *type, struct ff_err *err)
+{
+	/* A folder outside is run for repositories that have no file to say where hook.conf is. */
+	return w->repo->outside ? write_guarded(w, folder, name, type, err) : write_link(w, folder, name, err);
 }
 
 /* Makes hooks/NAME ("": hooks itself) and notes that it was us, so that uninstall removes it. */
@@ -197,13 +243,12 @@ static int put_beside(struct ff_hookwork *w, const char *type, const char *folde
 static int write_dispatcher(struct ff_hookwork *w, const char *type, const char *folder, const char *link,
 			    struct ff_err *err)
 {
-	FF_AUTO(ff_free) char *kind = ff_asprintf("dispatch:%s", type);
-	FF_AUTO(ff_free) char *lines = ff_asprintf("folder %s\nprevious 50-previous\n%s%s%s", folder,
-						   link ? "link " : "", link ? link : "", link ? "\n" : "");
 	FF_AUTO(ff_buf_fini) struct ff_buf text;
 
 	ff_buf_init(&text, 65536);
-	ff_hookfile_text(&text, w->program, kind, lines);
+	ff_hookfile_dispatcher(&text, w->program, type, folder);
+	(void)ff_buf_addf(&text, "folder %s\nprevious 50-previous\n%s%s%s", folder, link ? "link " : "", link ? link : "",
+			  link ? "\n" : "");
 	return write_script(w, "", type, &text, err);
 }
 
@@ -219,7 +264,7 @@ static int chain(struct ff_hookwork *w, const char *type, const struct ff_hookfi
 	say(w, false, "move hooks/%s to hooks/%s/50-previous", type, folder);
 	if (strstr(hook->text.data, "$0") || strstr(hook->text.data, "BASH_SOURCE") || strstr(hook->text.data, "__file__"))
 		say(w, false, "note: hooks/%s looks at its own name; see that it still finds what it looks for", type);
-	if (make_folder(w, folder, err) < 0 || write_hook(w, folder, ENTRY, type, err) < 0)
+	if (make_folder(w, folder, err) < 0 || write_hook(w, folder, FF_HOOK_ENTRY, type, err) < 0)
 		return -1;
 	if (!w->dry_run && put_beside(w, type, folder, hook, err) < 0)
 		return -1;
@@ -239,7 +284,7 @@ static int install_foreign(struct ff_hookwork *w, const char *type, const struct
 		return chain(w, type, hook, err);
 	if (make_folder(w, folder, err) < 0)
 		return -1;
-	return write_hook(w, folder, ENTRY, type, err);
+	return write_guarded(w, folder, FF_HOOK_ENTRY, type, err);
 }
 
 static int install_type(struct ff_hookwork *w, const char *type, struct ff_err *err)
@@ -253,7 +298,7 @@ static int install_type(struct ff_hookwork *w, const char *type, struct ff_err *
 	case FF_HOOKFILE_DIRECT:
 		return write_hook(w, "", type, type, err);
 	case FF_HOOKFILE_DISPATCH:
-		if (make_folder(w, hook.folder, err) < 0 || write_hook(w, hook.folder, ENTRY, type, err) < 0)
+		if (make_folder(w, hook.folder, err) < 0 || write_hook(w, hook.folder, FF_HOOK_ENTRY, type, err) < 0)
 			return -1;
 		return write_dispatcher(w, type, hook.folder, hook.previous_link, err);
 	case FF_HOOKFILE_FOREIGN:
@@ -357,7 +402,7 @@ static int uninstall_dispatcher(struct ff_hookwork *w, const char *type, const s
 {
 	FF_AUTO(ff_free) char *stranger = stranger_in(w, hook->folder, NULL, hook->previous ? hook->previous : "");
 
-	if (remove_file(w, hook->folder, ENTRY, err) < 0)
+	if (remove_file(w, hook->folder, FF_HOOK_ENTRY, err) < 0)
 		return -1;
 	if (stranger) {
 		say(w, true, "hooks/%s stays, because hooks/%s/%s came after it and is run by it: move that away and "
@@ -372,7 +417,7 @@ static int uninstall_dispatcher(struct ff_hookwork *w, const char *type, const s
 static int uninstall_type(struct ff_hookwork *w, const char *type, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *folder = ff_asprintf("%s.d", type);
-	FF_AUTO(ff_free) char *path = below(w, "", type), *entry_path = below(w, folder, ENTRY);
+	FF_AUTO(ff_free) char *path = below(w, "", type), *entry_path = below(w, folder, FF_HOOK_ENTRY);
 	FF_AUTO(ff_hookfile_fini) struct ff_hookfile hook, entry;
 
 	ff_hookfile_read(path, &hook);
@@ -381,7 +426,7 @@ static int uninstall_type(struct ff_hookwork *w, const char *type, struct ff_err
 		return -1;
 	if (hook.kind == FF_HOOKFILE_DISPATCH)
 		return uninstall_dispatcher(w, type, &hook, err);
-	if (entry.kind == FF_HOOKFILE_DIRECT && remove_file(w, folder, ENTRY, err) < 0)
+	if (entry.kind == FF_HOOKFILE_DIRECT && remove_file(w, folder, FF_HOOK_ENTRY, err) < 0)
 		return -1;
 	return remove_folder(w, folder, err);
 }

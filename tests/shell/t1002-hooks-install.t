@@ -30,11 +30,12 @@ test_expect 'a repository without hooks gets both, and a push arrives' '
 	fresh plain
 	snapshot plain.git >before
 	ff hooks install plain.git >out
-	like "$(cat out)" "write hooks/post-receive"
+	like "$(cat out)" "link hooks/post-receive to /"
 	is "$(stat -c %a state/spool)" 1730
 	is "$(git -C plain.git config receive.advertisePushOptions)" true
 	is "$(git -C plain.git config receive.hideRefs)" refs/flowforge
-	head -n 1 plain.git/hooks/post-receive | grep -q "^#!.*/flowforge-hook post-receive$"
+	is "$(readlink plain.git/hooks/post-receive)" "$T/libexec/flowforge-hook"
+	is "$(sed -n "s/^conf //p" plain.git/flowforge/hook)" "$T/state/hook.conf"
 	reaches_us plain
 	status_is 0 ff hooks status plain.git
 	git -C plain push -q -o claude.skip origin main
@@ -92,6 +93,7 @@ test_expect 'a hook of others is run with the same input, arguments and environm
 '
 
 test_expect 'the status of hooks is passed on' '
+	cmp libexec/flowforge-hook "$top_builddir/flowforge-hook"
 	fresh status
 	script status.git/hooks/post-receive "exit 0"
 	script status.git/hooks/pre-receive "cat >/dev/null; exit 0"
@@ -187,7 +189,7 @@ test_expect 'an interrupted installation is finished by the next' '
 	ff hooks install half.git
 	reaches_us half
 	like "$(cat push.out)" "remote: old"
-	is "$(grep -c folder half.git/hooks/post-receive)" 1
+	is "$(grep -c "^folder " half.git/hooks/post-receive)" 1
 	is "$(sed -n "s/^folder //p" half.git/hooks/post-receive)" post-receive.d
 '
 
@@ -217,7 +219,8 @@ test_expect 'core.hooksPath is respected, and a shared folder needs a word' '
 	like "$(cat out)" "add --shared"
 	is "$(ls common)" ""
 	ff hooks install --shared path.git
-	[ -x common/post-receive ]
+	[ -x common/post-receive ] && [ ! -L common/post-receive ]
+	reaches_us path
 '
 
 test_expect 'what cannot be served is refused with the reason' '
@@ -252,34 +255,178 @@ test_expect 'variables of a hook around us do not lead astray' '
 test_expect 'status finds stale paths and missing settings' '
 	fresh stale
 	ff hooks install stale.git
-	sed -i "1s|#!.*/flowforge-hook|#!/gone/flowforge-hook|" stale.git/hooks/post-receive
+	ln -sf /gone/flowforge-hook stale.git/hooks/post-receive
 	git -C stale.git config --unset receive.hideRefs
-	chmod -x stale.git/hooks/pre-receive
+	echo "conf /gone/hook.conf" >stale.git/flowforge/hook
 	status_is 1 ff hooks status stale.git >out 2>&1
 	like "$(cat out)" "partly installed"
-	like "$(cat out)" "hooks/post-receive does not run"
-	like "$(cat out)" "chmod"
+	like "$(cat out)" "hooks/post-receive does not run .* leads to /gone/flowforge-hook"
+	like "$(cat out)" "hooks/pre-receive reads /gone/hook.conf instead of $T/state/hook.conf"
 	like "$(cat out)" "hideRefs"
+	ff hooks install stale.git
+	status_is 0 ff hooks status stale.git
+	rm stale.git/hooks/post-receive
+	script stale.git/hooks/post-receive "cat >/dev/null"
+	ff hooks install stale.git
+	chmod -x stale.git/hooks/post-receive
+	status_is 1 ff hooks status stale.git >out 2>&1
+	like "$(cat out)" "hooks/post-receive may not be run: chmod"
 	ff hooks install stale.git
 	status_is 0 ff hooks status stale.git
 	status_is 1 ff hooks status --json stale.git sha256.git >out || :
 	is "$(json items.0.state <out)" installed
 '
 
-test_expect 'an odd path of the program goes through the shell' '
+test_expect 'an odd path of the program' '
 	mkdir "a b'\''c"
 	cp "$top_builddir/flowforge-hook" "a b'\''c/"
 	fresh odd
+	script odd.git/hooks/pre-receive "cat >\$GIT_DIR/seen"
 	FLOWFORGE_LIBEXECDIR="$T/a b'\''c" ff hooks install odd.git
-	is "$(head -n 1 odd.git/hooks/post-receive)" "#!/bin/sh"
 	reaches_us odd
+	[ -s odd.git/seen ]
 	FLOWFORGE_LIBEXECDIR="$T/a b'\''c" ff hooks status odd.git
+	rm -r odd.git/seen "a b'\''c"
+	git -C odd push -q origin main:after
+	[ -s odd.git/seen ]
+'
+
+# As after the removal of the package, or in the midst of an upgrade.
+away() { mv "$T/libexec/flowforge-hook" "$T/libexec/away"; }
+back() { mv "$T/libexec/away" "$T/libexec/flowforge-hook"; }
+
+test_expect 'the program is gone: pushes go on, and it is seen' '
+	away
+	git -C plain push -q -o claude=x origin main:claude/gone >out 2>&1
+	is "$(cat out)" ""
+	git -C forge push -q origin main:claude/gone >out 2>&1
+	is "$(cat out)" ""
+	for h in pre-receive post-receive; do
+		seq 1 200000 | status_is 0 forge.git/hooks/$h.d/90-flowforge
+	done
+	status_is 1 ff hooks status plain.git >out 2>&1
+	like "$(cat out)" "libexec/flowforge-hook is missing or may not be run: pushes go on"
+	must_fail ff hooks install plain.git
+	back
+	status_is 0 ff hooks status plain.git
+	reaches_us plain
+	reaches_us forge
+'
+
+# What hooks see and what comes of it, in a repository with some of others.
+others() { # TYPE STATUS-10 STATUS-95: prints what ran, with which input, and the status
+	rm -f ran
+	script "hooks/$1.d/10-first" "cksum >>ran; exit $2"
+	script "hooks/$1.d/95-last" "cksum >>ran; exit $3"
+	others_rc=0
+	"hooks/$1" one "t w o" <../input || others_rc=$?
+	echo "$others_rc"
+	cat ran
+}
+scene() { # prints all that the dispatcher does with the folders
+	for h in pre-receive post-receive; do
+		for s in "0 0" "7 3" "0 5"; do
+			# shellcheck disable=SC2086
+			others $h $s
+		done
+	done
+}
+test_expect 'the program is gone: the hooks of others run as before' '
+	fresh orphans
+	script orphans.git/hooks/pre-receive "cat >\$GIT_DIR/seen; test \"\$GIT_PUSH_OPTION_0\" != no"
+	script orphans.git/hooks/post-receive "echo old >>ran"
+	ff hooks install orphans.git
+	away
+	git -C orphans push -q -o yes origin main:claude/gone >out 2>&1
+	like "$(cat orphans.git/seen)" "^0{40} [0-9a-f]{40} refs/heads/claude/gone"
+	must_fail git -C orphans push -q -o no origin main:again
+	back
+	{ printf "zero\000byte\377 \n\n"; seq 1 60000; printf "end\n\n\n"; } >input
+	cd orphans.git
+	printf "echo shell \$1 \"\$2\" \${LC_ALL-unset} >>ran\n" >hooks/post-receive.d/Z-sh && chmod 755 hooks/post-receive.d/Z-sh
+	for n in a~ b.bak .c d.sample "#e" f.orig g.rej h.swp i.tmp j.dpkg-old k.dpkg-new l.dpkg-dist m.rpmsave n.rpmnew o.rpmorig; do
+		script "hooks/post-receive.d/$n" "echo $n >>ran"
+	done
+	script hooks/post-receive.d/45-plain "echo no >>ran" && chmod 644 hooks/post-receive.d/45-plain
+	script hooks/post-receive.d/10-deaf "exec <&-; exit 0"
+	script hooks/post-receive.d/92-fds "for n in 3 4 5 6 7 8 9; do readlink /proc/\$\$/fd/\$n; done | grep deleted >>ran || :"
+	mkdir hooks/post-receive.d/60-folder
+	export FLOWFORGE_PUBLISH=1
+	scene >../with
+	sum=$(cksum <../input)
+	is "$(sed -n 1,3p ../with)" "0
+$sum
+$sum"
+	is "$(sed -n 4,5p ../with)" "7
+$sum"
+	is "$(grep -c "^shell one t w o C.UTF-8" ../with)" 3
+	is "$(grep -c "^7$" ../with)" 2
+	is "$(grep -c "^5$" ../with)" 2
+	unlike "$(cat ../with)" "deleted|no|[a-o][.~]"
+	away
+	scene >../without
+	(unset LC_ALL && scene) >../unset
+	back
+	diff ../with ../without
+	sed "s/ C.UTF-8$/ unset/" ../with | diff - ../unset
+	is "$(ls -A "$TMPDIR")" ""
+	for s in dash bash "busybox sh"; do
+		command -v ${s%% *} >/dev/null || continue
+		away
+		sed "s|^#!/bin/sh$|#!$(command -v ${s%% *})${s#${s%% *}}|" hooks/post-receive >hooks/x && chmod +x hooks/x
+		mv hooks/post-receive ../kept && mv hooks/x hooks/post-receive
+		scene >../by
+		mv ../kept hooks/post-receive
+		back
+		diff ../with ../by
+	done
+	script hooks/pre-receive.d/10-first "kill -9 \$\$"
+	away
+	status_is 137 hooks/pre-receive <../input
+	TMPDIR=$T/nowhere status_is 1 hooks/pre-receive <../input
+	back
+'
+
+test_expect 'hook files of an older kind are replaced, and uninstalled' '
+	fresh older
+	script older.git/hooks/pre-receive "cat >/dev/null; echo old"
+	snapshot older.git >before
+	ff hooks install older.git
+	snapshot older.git >wanted
+	old_kind() { # FILE TYPE LINE...
+		rm "older.git/hooks/$1"
+		{ printf "#!%s %s\n# flowforge; made by \`flowforge hooks install\`\n" "$T/libexec/flowforge-hook" "$2"; shift 2; printf "%s\n" "$@"; } >"$T/old"
+		install -m 755 "$T/old" "older.git/hooks/$name"
+	}
+	old_all() {
+		name=post-receive && old_kind $name post-receive "conf $T/state/hook.conf"
+		name=pre-receive.d/90-flowforge && old_kind $name pre-receive "conf $T/state/hook.conf"
+		name=pre-receive && old_kind $name dispatch:pre-receive "folder pre-receive.d" "previous 50-previous"
+		rm -f older.git/flowforge/hook
+	}
+	old_all
+	reaches_us older
+	status_is 1 ff hooks status older.git >out 2>&1
+	for f in post-receive pre-receive pre-receive.d/90-flowforge; do
+		like "$(cat out)" "hooks/$f is of an old form that refuses pushes"
+	done
+	git -C older.git for-each-ref --format="delete %(refname)" refs/heads/claude | git -C older.git update-ref --stdin
+	find older.git -empty -type d -name claude -delete
+	ff hooks install older.git
+	snapshot older.git | diff wanted -
+	status_is 0 ff hooks status older.git
+	old_all
+	ff hooks uninstall older.git
+	snapshot older.git | diff before -
 '
 
 test_expect 'gitolite: files for repo-specific hooks, and back' '
 	mkdir -p local
 	ff hooks install --gitolite local >out
 	[ -x local/hooks/repo-specific/flowforge-post-receive ]
+	away
+	seq 1 200000 | status_is 0 local/hooks/repo-specific/flowforge-post-receive
+	back
 	like "$(cat out)" "option hook.post-receive = flowforge-post-receive"
 	is "$(git config --global receive.advertisePushOptions)" true
 	ff hooks uninstall --gitolite local
@@ -290,7 +437,7 @@ test_expect 'gitolite: files for repo-specific hooks, and back' '
 test_expect 'forges get instructions' '
 	for f in gitlab gitea forgejo; do
 		ff hooks install --$f >out
-		like "$(cat out)" "flowforge-hook post-receive"
+		like "$(cat out)" "flowforge-hook. post-receive"
 		like "$(cat out)" "advertisePushOptions"
 	done
 '
