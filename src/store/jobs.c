@@ -305,6 +305,26 @@ int ff_store_live_of_source(struct ff_store *s, int64_t repo, const char *ref, i
 	return one_int(&q, ret_id, err);
 }
 
+/*
+ * SQLite takes a partial index only when the statement itself says the state:
+ * a bound one is a scan of every job there ever was.
+ */
+static void select_in(struct ff_stmt *q, struct ff_store *s, enum ff_job_state state, enum ff_job_wait wait)
+{
+	if (state == FF_JOB_WAITING && wait)
+		ff_stmt(q, s, "SELECT id FROM jobs WHERE state = 2 AND wait = ?2 AND ?1 = 2 ORDER BY id LIMIT ?3");
+	else if (state == FF_JOB_WAITING)
+		ff_stmt(q, s, "SELECT id FROM jobs INDEXED BY jobs_waiting WHERE state = 2 AND ?1 = 2 AND ?2 = 0"
+			" ORDER BY id LIMIT ?3");
+	else if (state == FF_JOB_RUNNING)
+		ff_stmt(q, s, "SELECT id FROM jobs INDEXED BY jobs_running WHERE state = 3 AND ?1 = 3"
+			" AND (?2 = 0 OR wait = ?2) ORDER BY id LIMIT ?3");
+	else
+		ff_stmt(q, s, "SELECT id FROM jobs WHERE state = ?1 AND (?2 = 0 OR wait = ?2) ORDER BY id LIMIT ?3");
+	ff_bind_int(q, 1, state);
+	ff_bind_int(q, 2, wait);
+}
+
 int ff_store_jobs_in(struct ff_store *s, enum ff_job_state state, enum ff_job_wait wait, size_t max,
 		     int64_t **ret_ids, size_t *ret_count, struct ff_err *err)
 {
@@ -313,9 +333,7 @@ int ff_store_jobs_in(struct ff_store *s, enum ff_job_state state, enum ff_job_wa
 	struct ff_stmt q;
 	int rc;
 
-	ff_stmt(&q, s, "SELECT id FROM jobs WHERE state = ?1 AND (?2 = 0 OR wait = ?2) ORDER BY id LIMIT ?3");
-	ff_bind_int(&q, 1, state);
-	ff_bind_int(&q, 2, wait);
+	select_in(&q, s, state, wait);
 	ff_bind_int(&q, 3, (int64_t)max);
 	while ((rc = ff_step(&q, err)) > 0) {
 		if (n == cap)
@@ -335,9 +353,35 @@ int ff_store_count(struct ff_store *s, enum ff_job_state state, int64_t *ret_cou
 {
 	struct ff_stmt q;
 
-	ff_stmt(&q, s, "SELECT count(*) FROM jobs WHERE state = ?1");
+	if (state == FF_JOB_QUEUED)
+		ff_stmt(&q, s, "SELECT count(*) FROM jobs WHERE state = 1 AND ?1 = 1");
+	else if (state == FF_JOB_WAITING)
+		ff_stmt(&q, s, "SELECT count(*) FROM jobs WHERE state = 2 AND ?1 = 2");
+	else if (state == FF_JOB_RUNNING)
+		ff_stmt(&q, s, "SELECT count(*) FROM jobs WHERE state = 3 AND ?1 = 3");
+	else if (state == FF_JOB_HELD)
+		ff_stmt(&q, s, "SELECT count(*) FROM jobs INDEXED BY jobs_live WHERE state < 5 AND state = ?1");
+	else
+		ff_stmt(&q, s, "SELECT count(*) FROM jobs WHERE state >= 5 AND state = ?1");
 	ff_bind_int(&q, 1, state);
 	return one_int(&q, ret_count, err);
+}
+
+/* The condition that all lists share; which index leads to the rows is what they differ in. */
+#define LISTED " (?1 = 0 OR state = ?1) AND (?2 = 0 OR repo = ?2) AND (?3 IS NULL OR source_ref = ?3)" \
+	" AND (?4 = 0 OR id < ?4) ORDER BY id DESC LIMIT ?5"
+
+static void select_list(struct ff_stmt *q, struct ff_store *s, const struct ff_job_filter *f)
+{
+	if (f->state && f->state < FF_JOB_COMPLETED)
+		ff_stmt(q, s, "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY jobs_live WHERE state < 5 AND" LISTED);
+	else if (f->repo)
+		ff_stmt(q, s, "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY jobs_repo WHERE repo = ?2 AND" LISTED);
+	else if (f->state)
+		ff_stmt(q, s, "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY jobs_ended WHERE state >= 5 AND state = ?1 AND"
+			LISTED);
+	else
+		ff_stmt(q, s, "SELECT " JOB_COLUMNS " FROM jobs WHERE" LISTED);
 }
 
 int ff_store_list(struct ff_store *s, const struct ff_job_filter *f, ff_store_job_fn fn, void *arg,
@@ -346,8 +390,7 @@ int ff_store_list(struct ff_store *s, const struct ff_job_filter *f, ff_store_jo
 	struct ff_stmt q;
 	int rc;
 
-	ff_stmt(&q, s, "SELECT " JOB_COLUMNS " FROM jobs WHERE (?1 = 0 OR state = ?1) AND (?2 = 0 OR repo = ?2)"
-		" AND (?3 IS NULL OR source_ref = ?3) AND (?4 = 0 OR id < ?4) ORDER BY id DESC LIMIT ?5");
+	select_list(&q, s, f);
 	ff_bind_int(&q, 1, f->state);
 	ff_bind_int(&q, 2, f->repo);
 	ff_bind_bytes(&q, 3, f->ref);

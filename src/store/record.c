@@ -291,6 +291,15 @@ int ff_store_timer_set(struct ff_store *s, int64_t job, enum ff_timer_kind kind,
 	return ff_stmt_run(&q, err);
 }
 
+int ff_store_timers_shift(struct ff_store *s, int64_t by_ms, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "UPDATE timers SET due_ms = max(due_ms + ?1, 1)");
+	ff_bind_int(&q, 1, by_ms);
+	return ff_stmt_run(&q, err);
+}
+
 int ff_store_timers_clear(struct ff_store *s, int64_t job, struct ff_err *err)
 {
 	struct ff_stmt q;

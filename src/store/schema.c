@@ -75,6 +75,10 @@ static const char *const steps[] = {
 	" model TEXT NOT NULL, status INTEGER NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL,"
 	" cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL, latency_ms INTEGER NOT NULL,"
 	" at_ms INTEGER NOT NULL, PRIMARY KEY (job, key)) STRICT, WITHOUT ROWID;",
+
+	/* 2: lists without reading every job; each job enters either index once. */
+	"CREATE INDEX jobs_ended ON jobs(state, id) WHERE state >= 5;"
+	"CREATE INDEX jobs_repo ON jobs(repo, id);",
 };
 
 static int user_version(struct sqlite3 *db, int *ret)

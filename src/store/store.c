@@ -11,7 +11,7 @@
 #include "store/schema.h"
 #include "store/stmt.h"
 
-#define MAX_STATEMENTS 64
+#define MAX_STATEMENTS 96
 /* A stranger's lock (a backup tool, sqlite3 in a terminal) may hold us up this long, no push longer. */
 #define BUSY_MS 500
 
@@ -19,6 +19,10 @@ struct ff_store {
 	sqlite3 *db;
 	struct { const char *sql; sqlite3_stmt *st; } cache[MAX_STATEMENTS];
 	size_t n_cache;
+	bool began;            /* between begin and commit or rollback */
+	int64_t changes_begun; /* total changes when it began */
+	struct ff_err failed;  /* the first write that failed in this transaction */
+	bool wrote;
 };
 
 static int pragma(sqlite3 *db, const char *sql, struct ff_err *err)
@@ -26,6 +30,16 @@ static int pragma(sqlite3 *db, const char *sql, struct ff_err *err)
 	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		return ff_err_set(err, FF_E_STORE, "%s: %s", sql, sqlite3_errmsg(db));
 	return 0;
+}
+
+/* The daemon cannot mend it, so the text says who can, and how. */
+static void say_what_to_do(sqlite3 *db, struct ff_err *err)
+{
+	int rc = sqlite3_errcode(db) & 0xff;
+
+	if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
+		ff_err_set(err, FF_E_STORE, "the record is damaged (%s): restore it from a backup, or move it away to begin "
+			   "an empty one", sqlite3_errmsg(db));
 }
 
 static int set_up(sqlite3 *db, struct ff_err *err)
@@ -51,6 +65,7 @@ int ff_store_open(const char *path, struct ff_store **ret_store, struct ff_err *
 	(void)sqlite3_busy_timeout(s->db, BUSY_MS);        /* cannot fail */
 	(void)sqlite3_extended_result_codes(s->db, 1);     /* likewise */
 	if (set_up(s->db, err) < 0) {
+		say_what_to_do(s->db, err);
 		ff_err_wrap(err, "%s", path);
 		ff_store_close(&s);
 		return -1;
@@ -140,17 +155,45 @@ void ff_stmt_done(struct ff_stmt *q)
 	(void)sqlite3_clear_bindings(q->st);
 }
 
+/*
+ * A write that failed may have made SQLite roll the transaction back, and what
+ * is written after that would be committed by itself, one statement at a time.
+ */
+static bool too_late(const struct ff_stmt *q)
+{
+	return q->store->began && q->st && !sqlite3_stmt_readonly(q->st) &&
+	       (q->store->failed.code || sqlite3_get_autocommit(q->store->db));
+}
+
+/* Half of what a caller wanted must never be committed. */
+static void note_failure(const struct ff_stmt *q, const struct ff_err *err)
+{
+	struct ff_store *s = q->store;
+
+	if (s->began && !s->failed.code && !(q->st && sqlite3_stmt_readonly(q->st)))
+		s->failed = *err;
+}
+
 int ff_step(struct ff_stmt *q, struct ff_err *err)
 {
+	struct ff_err why = { 0 };
 	int rc = q->rc;
 
+	if (rc == SQLITE_OK && too_late(q)) {
+		ff_stmt_done(q);
+		return ff_err_set(err, FF_E_STORE, "%s", q->store->failed.code ? q->store->failed.text
+									       : "the transaction was rolled back");
+	}
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(q->st);
 	if (rc == SQLITE_ROW)
 		return 1;
-	if (rc != SQLITE_DONE)
-		ff_err_set(err, FF_E_STORE, "the database refused: %s (%s)", sqlite3_errmsg(q->store->db),
+	if (rc != SQLITE_DONE) {
+		ff_err_set(&why, FF_E_STORE, "the database refused: %s (%s)", sqlite3_errmsg(q->store->db),
 			   sqlite3_errstr(rc));
+		note_failure(q, &why);
+		ff_err_set(err, why.code, "%s", why.text);
+	}
 	ff_stmt_done(q);
 	return rc == SQLITE_DONE ? 0 : -1;
 }
@@ -209,20 +252,39 @@ int ff_store_begin(struct ff_store *s, struct ff_err *err)
 {
 	struct ff_stmt q;
 
+	ff_assert(!s->began);
 	ff_stmt(&q, s, "BEGIN IMMEDIATE");
-	return ff_stmt_run(&q, err);
+	if (ff_stmt_run(&q, err) < 0)
+		return -1;
+	s->began = true;
+	s->failed = (struct ff_err){ 0 };
+	s->changes_begun = sqlite3_total_changes64(s->db);
+	return 0;
 }
 
 int ff_store_commit(struct ff_store *s, struct ff_err *err)
 {
 	struct ff_stmt q;
 
+	if (s->failed.code)
+		return ff_err_set(err, s->failed.code, "%s", s->failed.text);
 	ff_stmt(&q, s, "COMMIT");
-	return ff_stmt_run(&q, err);
+	if (ff_stmt_run(&q, err) < 0)
+		return -1;
+	s->began = false;
+	s->wrote = sqlite3_total_changes64(s->db) != s->changes_begun;
+	return 0;
+}
+
+bool ff_store_wrote(const struct ff_store *s)
+{
+	return s->wrote;
 }
 
 void ff_store_rollback(struct ff_store *s)
 {
+	s->began = false;
+	s->failed = (struct ff_err){ 0 };
 	if (!sqlite3_get_autocommit(s->db)) /* some failures have rolled back already */
 		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); /* nothing is left to undo when it fails */
 }

@@ -9,8 +9,9 @@
  *
  * Core goes through it in turns: ff_store_begin, any number of calls,
  * ff_store_commit; nothing is answered to anybody before the commit returned
- * 0.  After any failure within a turn call ff_store_rollback.  Reading needs
- * no transaction.
+ * 0.  After any failure within a turn call ff_store_rollback.  Once a write
+ * of the transaction has failed, further writes and the commit fail too, so
+ * that half of a turn cannot be recorded.  Reading needs no transaction.
  *
  * Errors: FF_E_STORE when SQLite refused (disk full, locked, corrupt),
  * FF_E_NOT_FOUND, else 0.  Text and jobs that are handed out belong to the
@@ -31,6 +32,8 @@ int ff_store_open(const char *path, struct ff_store **ret_store, struct ff_err *
 void ff_store_close(struct ff_store **store);
 int ff_store_begin(struct ff_store *s, struct ff_err *err);
 int ff_store_commit(struct ff_store *s, struct ff_err *err);
+/* Whether the last transaction that was committed changed a row. */
+bool ff_store_wrote(const struct ff_store *s);
 void ff_store_rollback(struct ff_store *s);
 
 /* --- repositories ---------------------------------------------------- */
@@ -121,6 +124,8 @@ int ff_store_events(struct ff_store *s, int64_t job, int64_t after_seq, int limi
 enum ff_timer_kind { FF_TIMER_RETRY = 1, FF_TIMER_TTL = 2 }; /* numbers on disk */
 /* One timer of a kind a job; setting it again moves it. */
 int ff_store_timer_set(struct ff_store *s, int64_t job, enum ff_timer_kind kind, int64_t due_ms, struct ff_err *err);
+/* The wall clock was set by so much: what was to happen in an hour is still to happen in an hour. */
+int ff_store_timers_shift(struct ff_store *s, int64_t by_ms, struct ff_err *err);
 int ff_store_timers_clear(struct ff_store *s, int64_t job, struct ff_err *err);
 /* Takes the next timer that is due out of the table; *ret_job is 0 when none is, then *ret_next_ms says when (0: never). */
 int ff_store_timer_take(struct ff_store *s, int64_t now_ms, int64_t *ret_job, enum ff_timer_kind *ret_kind,

@@ -143,6 +143,7 @@ static void what_is_no_database_is_refused(void **state)
 	memset(text, 'x', sizeof text);
 	ok(ff_file_write(junk, text, sizeof text, 0600, &err));
 	fails(STORE, "junk.db", ff_store_open(junk, &other, &err));
+	fails(STORE, "backup", ff_store_open(junk, &other, &err));
 	assert_int_equal(symlink(w->path, link), 0);
 	fails(STORE, "link.db", ff_store_open(link, &other, &err));
 	fails(STORE, "absent", ff_store_open("/absent/folder/x.db", &other, &err));
@@ -645,6 +646,129 @@ static void a_strangers_lock(void **state)
 	ff_store_close(&second);
 }
 
+/* SQLite rolls back by itself when the disk is full; what comes after must not be committed one by one. */
+static void half_a_turn_is_never_recorded(void **state)
+{
+	struct world *w = *state;
+	struct ff_answer lost = { .job = 4711, .key = KEY, .model = "m" }; /* there is no such job */
+	bool is_new = false;
+	int64_t id = 0, n = -1;
+
+	ok(ff_store_begin(w->s, &err));
+	ok(ff_store_repo(w->s, "/srv/first.git", 5, &id, &is_new, &err));
+	fails(STORE, "FOREIGN KEY", ff_store_answer_add(w->s, &lost, &is_new, &err));
+	fails(STORE, "FOREIGN KEY", ff_store_repo(w->s, "/srv/second.git", 5, &id, &is_new, &err));
+	ok(ff_store_count(w->s, FF_JOB_QUEUED, &n, &err)); /* reading goes on */
+	fails(STORE, "FOREIGN KEY", ff_store_commit(w->s, &err));
+	ff_store_rollback(w->s);
+	fails(NOT_FOUND, "", ff_store_repo_find(w->s, "/srv/first.git", &id, &err));
+	fails(NOT_FOUND, "", ff_store_repo_find(w->s, "/srv/second.git", &id, &err));
+	ok(ff_store_begin(w->s, &err));
+	ok(ff_store_commit(w->s, &err));
+	assert_false(ff_store_wrote(w->s));
+	ok(ff_store_begin(w->s, &err));
+	ok(ff_store_repo(w->s, "/srv/second.git", 5, &id, &is_new, &err));
+	ok(ff_store_commit(w->s, &err));
+	assert_true(ff_store_wrote(w->s));
+}
+
+static void a_clock_that_was_set(void **state)
+{
+	struct world *w = *state;
+	int64_t job = add_job(w, "refs/heads/x", FF_JOB_WAITING, FF_PRIORITY_NORMAL), due = 0, next = 0;
+	enum ff_timer_kind kind;
+
+	ok(ff_store_timer_set(w->s, job, FF_TIMER_RETRY, 100000, &err));
+	ok(ff_store_timers_shift(w->s, -60000, &err));
+	ok(ff_store_timer_take(w->s, 1000, &due, &kind, &next, &err));
+	assert_int_equal(next, 40000);
+	ok(ff_store_timers_shift(w->s, -90000, &err)); /* 1970 is early enough */
+	ok(ff_store_timer_take(w->s, 1000, &due, &kind, &next, &err));
+	assert_int_equal(due, job);
+}
+
+/* --- what no statement may do: read every job there ever was */
+
+static int most_steps;
+
+static int on_profile(unsigned what, void *arg, void *st, void *ns)
+{
+	int steps = sqlite3_stmt_status(st, SQLITE_STMTSTATUS_FULLSCAN_STEP, 1);
+
+	(void)what;
+	(void)arg;
+	(void)ns;
+	if (steps > most_steps)
+		most_steps = steps;
+	return 0;
+}
+
+static int trace_all(sqlite3 *db, const char **text, const struct sqlite3_api_routines *api)
+{
+	(void)text;
+	(void)api;
+	return sqlite3_trace_v2(db, SQLITE_TRACE_PROFILE, on_profile, NULL);
+}
+
+static void one_more(void *arg, const struct ff_job *job)
+{
+	(void)job;
+	++*(int *)arg;
+}
+
+static int listed(struct world *w, int state, int64_t repo, const char *ref)
+{
+	struct ff_job_filter f = { .state = state, .repo = repo, .ref = ref, .limit = 50 };
+	int n = 0;
+
+	ok(ff_store_list(w->s, &f, one_more, &n, &err));
+	return n;
+}
+
+static void ids_in(struct world *w, enum ff_job_state state, enum ff_job_wait wait, size_t want)
+{
+	FF_AUTO(ff_free) int64_t *ids = NULL;
+	size_t n = 99;
+
+	ok(ff_store_jobs_in(w->s, state, wait, 100, &ids, &n, &err));
+	assert_int_equal(n, want);
+}
+
+static void nothing_reads_all_jobs(void **state)
+{
+	struct world *w = *state;
+	int64_t id = 0, next = 0;
+	enum ff_timer_kind kind;
+
+	stranger_does(w, "INSERT INTO jobs (uuid, repo, source_ref, source_oid, priority, ttl_ms, retries, state, wait,"
+		" wait_until_ms, error, attempt, failures, step, tokens_in, tokens_out, cost_microusd, created_ms, started_ms,"
+		" ended_ms) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+		" SELECT randomblob(16), 1, CAST('refs/heads/x' AS BLOB), zeroblob(20), 0, 0, 0, 5, 0, 0, '', 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM n");
+	ff_store_close(&w->s);
+	assert_int_equal(sqlite3_auto_extension((void (*)(void))trace_all), SQLITE_OK);
+	ok(ff_store_open(w->path, &w->s, &err));
+	id = add_job(w, "refs/heads/x", FF_JOB_WAITING, FF_PRIORITY_NORMAL);
+	ok(ff_store_timer_set(w->s, id, FF_TIMER_RETRY, 10, &err));
+	(void)add_job(w, "refs/heads/x", FF_JOB_QUEUED, FF_PRIORITY_NORMAL);
+	most_steps = 0;
+	for (int s = FF_JOB_QUEUED; s <= FF_JOB_HELD; s++)
+		ok(ff_store_count(w->s, (enum ff_job_state)s, &next, &err));
+	ok(ff_store_next_queued(w->s, &id, &err));
+	ok(ff_store_live_of_source(w->s, w->repo, "refs/heads/x", 0, &id, &err));
+	ids_in(w, FF_JOB_RUNNING, FF_WAIT_NONE, 0);
+	ids_in(w, FF_JOB_WAITING, FF_WAIT_NONE, 1);
+	ids_in(w, FF_JOB_WAITING, FF_WAIT_BLOCKED, 0);
+	ok(ff_store_timer_take(w->s, 5, &id, &kind, &next, &err));
+	assert_int_equal(listed(w, FF_JOB_QUEUED, 0, NULL), 1);
+	assert_int_equal(listed(w, FF_JOB_FAILED, 0, NULL), 0);
+	assert_int_equal(listed(w, FF_JOB_COMPLETED, 0, NULL), 50);
+	assert_int_equal(listed(w, FF_JOB_HELD, w->repo, "refs/heads/x"), 0);
+	assert_int_equal(listed(w, 0, w->repo + 1, NULL), 0);
+	assert_int_equal(listed(w, 0, 0, NULL), 50);
+	sqlite3_reset_auto_extension();
+	assert_in_range(most_steps, 0, 200);
+}
+
 #define test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -669,6 +793,9 @@ int main(void)
 		test(an_answer_is_billed_once),
 		test(rollback_takes_all_back),
 		test(a_strangers_lock),
+		test(half_a_turn_is_never_recorded),
+		test(a_clock_that_was_set),
+		test(nothing_reads_all_jobs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
