@@ -2,11 +2,13 @@
 /* Starting this program again in another role, with its parent on descriptor 3. */
 #include "daemon/core/core.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/names.h"
 #include "base/proc.h"
 #include "base/sock.h"
@@ -102,13 +104,19 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 int ff_child_start(struct ff_core *core, struct ff_child *c, const char *role, enum ff_peer peer, ff_msg_fn fn,
 		   void (*exit_fn)(void *owner, int status), void *owner, struct ff_err *err)
 {
-	char **argv = make_argv(core, role);
-	char **env = make_env(peer == FF_PEER_GATEWAY);
-	struct ff_spawn spawn = { .path = core->args->self, .argv = argv, .envp = env, .fd_in = -1, .fd_out = -1,
+	FF_AUTO(ff_close) int spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	char **argv, **env;
+	struct ff_spawn spawn = { .path = core->args->self, .fd_in = -1, .fd_out = -1,
 				  .fd_err = -1 };
 	int fds[2], rc;
 
-	ff_sock_pair(fds);
+	/* Watching a child takes a descriptor: without one it must not be started. */
+	if (spare < 0)
+		return ff_err_errno(err, "cannot start a %s", role);
+	if (ff_sock_pair(fds, err) < 0)
+		return ff_err_wrap(err, "cannot start a %s", role);
+	spawn.argv = argv = make_argv(core, role);
+	spawn.envp = env = make_env(peer == FF_PEER_GATEWAY);
 	spawn.fd_3 = fds[1];
 	*c = (struct ff_child){ .core = core, .role = role, .on_msg = fn, .on_exit = exit_fn, .owner = owner };
 	rc = ff_spawn(&spawn, &c->pid, err);
@@ -123,6 +131,7 @@ int ff_child_start(struct ff_core *core, struct ff_child *c, const char *role, e
 	}
 	c->chan = ff_chan_new(fds[0], FF_PEER_CORE, peer);
 	ff_chan_attach(c->chan, core->loop, on_msg, on_closed, c);
+	ff_close(&spare);
 	c->exit_watch = ff_loop_child(core->loop, c->pid, on_ended, c);
 	return 0;
 }

@@ -2,12 +2,15 @@
 /* The clients of control.sock: requests in, answers out after the commit, and those that watch. */
 #include "daemon/core/control.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/sock.h"
 
 #define CLIENTS_MAX 256
+/* How long nobody is let in when all places or descriptors are taken. */
+#define FULL_MS 200
 
 struct client {
 	struct client *next;
@@ -27,6 +30,7 @@ struct ff_request {
 struct ff_control {
 	int fd;
 	struct ff_watch *watch;
+	struct ff_watch *again; /* listens again after FULL_MS */
 	struct client *clients;
 	struct ff_request *requests;
 	int n_clients;
@@ -201,24 +205,45 @@ static void add_client(struct ff_core *core, int fd)
 	ff_chan_attach(c->chan, core->loop, on_msg, on_closed, c);
 }
 
+static void on_again(void *arg)
+{
+	ff_watch_want(((struct ff_core *)arg)->control->watch, FF_LOOP_READ);
+}
+
+static void let_in(struct ff_core *core, int fd)
+{
+	uid_t uid = (uid_t)-1;
+	pid_t pid;
+
+	/* The folder's rights keep others out already; the kernel's word is the second lock. */
+	if (ff_sock_peer(fd, &uid, &pid, NULL) < 0 || (uid != geteuid() && uid != 0)) {
+		ff_log_warn(&core->log, "control.refused", "uid %lu may not use the control socket", (unsigned long)uid);
+		ff_close(&fd);
+		return;
+	}
+	add_client(core, fd);
+}
+
 static void on_connection(void *arg, unsigned ready)
 {
 	struct ff_core *core = arg;
+	struct ff_control *ctl = core->control;
 	int fd;
 
 	(void)ready;
-	while (core->control->n_clients < CLIENTS_MAX && (fd = ff_sock_accept(core->control->fd)) >= 0) {
-		uid_t uid = (uid_t)-1;
-		pid_t pid;
-
-		/* The folder's rights keep others out already; the kernel's word is the second lock. */
-		if (ff_sock_peer(fd, &uid, &pid, NULL) < 0 || (uid != geteuid() && uid != 0)) {
-			ff_log_warn(&core->log, "control.refused", "uid %lu may not use the control socket", (unsigned long)uid);
-			ff_close(&fd);
+	while (ctl->n_clients < CLIENTS_MAX) {
+		fd = ff_sock_accept(ctl->fd);
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
-		}
-		add_client(core, fd);
+		if (fd < 0 && errno == EAGAIN)
+			return;
+		if (fd < 0)
+			break;
+		let_in(core, fd);
 	}
+	/* The loop would wake us at once again for those who still wait. */
+	ff_watch_want(ctl->watch, 0);
+	ff_watch_again(ctl->again, FULL_MS);
 }
 
 int ff_control_init(struct ff_core *core, struct ff_err *err)
@@ -230,6 +255,7 @@ int ff_control_init(struct ff_core *core, struct ff_err *err)
 	if (ff_sock_listen(path, 0600, &core->control->fd, err) < 0)
 		return -1;
 	core->control->watch = ff_loop_fd(core->loop, core->control->fd, FF_LOOP_READ, on_connection, core);
+	core->control->again = ff_loop_timer(core->loop, FULL_MS, on_again, core);
 	return 0;
 }
 
@@ -250,6 +276,7 @@ void ff_control_fini(struct ff_core *core)
 		ff_chan_free(&c->chan);
 		free(c);
 	}
+	ff_watch_free(&ctl->again);
 	ff_watch_free(&ctl->watch);
 	ff_close(&ctl->fd);
 	free(ctl);

@@ -7,6 +7,7 @@
  */
 #include "daemon/core/core.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -24,6 +25,14 @@
 /* Bytes of all lines for the pusher, before they are cut down to what is shown. */
 #define LINES_MAX 8192
 #define HOOKS_MAX 256
+/* Of one account other than ours; more are hung up on, and those hooks write into the spool. */
+#define HOOKS_PER_UID 64
+/* No hook waits longer for its answer (hook.timeout), so whoever still has not said its push is none. */
+#define HOOK_TALK_MS 2000
+/* How long nobody is let in when all places or descriptors are taken. */
+#define FULL_MS 200
+/* Whoever reaches hook.sock can make us complain: no more than a line in this time. */
+#define COMPLAIN_MS 1000
 /* What a pusher gets to see (`remote: ` comes on top); the hook cuts off more. */
 #define COLUMNS 72
 #define LINES_SHOWN 6
@@ -46,6 +55,7 @@ struct hook {
 	struct hook *next;
 	struct ff_core *core;
 	struct ff_chan *chan;
+	struct ff_watch *timer; /* the end of its time to talk */
 	uid_t uid;
 	bool taken;   /* its message was taken; done comes */
 	bool gone;
@@ -54,8 +64,11 @@ struct hook {
 struct ff_intake {
 	int fd;
 	struct ff_watch *watch;
+	struct ff_watch *again; /* listens again after FULL_MS */
 	struct hook *hooks;
 	int n_hooks;
+	int64_t complained_ms; /* monotonic, of the last line about a bad hook */
+	int64_t not_said;      /* complaints since */
 	struct take *takes;
 };
 
@@ -347,8 +360,10 @@ static void drop_hook(struct hook *h)
 		at = &(*at)->next;
 	*at = h->next;
 	in->n_hooks--;
+	ff_watch_free(&h->timer);
 	ff_chan_free(&h->chan);
 	free(h);
+	ff_watch_want(in->watch, FF_LOOP_READ);
 }
 
 /* Long lines are broken at blanks; what goes on is indented, so that git colours only the first word. */
@@ -428,18 +443,81 @@ static void hook_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, jso
 	ff_push_take(h->core, msg, h->uid, push_done, h);
 }
 
+static void complain(struct hook *h, const char *event, const char *what)
+{
+	struct ff_intake *in = h->core->intake;
+	int64_t now = ff_clock_mono();
+
+	if (in->complained_ms && now - in->complained_ms < COMPLAIN_MS) {
+		in->not_said++;
+		return;
+	}
+	ff_log_warn(&h->core->log, event, "uid %lu: %s (and %" PRId64 " more like this since the last line)",
+		    (unsigned long)h->uid, what, in->not_said);
+	in->complained_ms = now;
+	in->not_said = 0;
+}
+
 static void hook_closed(void *arg, struct ff_chan *chan, const struct ff_err *err)
 {
 	struct hook *h = arg;
 
 	(void)chan;
 	if (err->code != FF_E_NONE && err->code != FF_E_UNREACHABLE)
-		ff_log_warn(&h->core->log, "hook.bad", "uid %lu: %s", (unsigned long)h->uid, err->text);
+		complain(h, "hook.bad", err->text);
 	ff_chan_free(&h->chan);
 	if (h->taken)
 		h->gone = true;
 	else
 		drop_hook(h);
+}
+
+static void on_talk_time(void *arg)
+{
+	struct hook *h = arg;
+
+	if (h->taken) /* now it is our turn to talk */
+		return;
+	complain(h, "hook.slow", "a connection without a push, closed");
+	drop_hook(h);
+}
+
+static void on_again(void *arg)
+{
+	ff_watch_want(((struct ff_core *)arg)->intake->watch, FF_LOOP_READ);
+}
+
+/* One account must not hold all places against the others. */
+static bool has_room(const struct ff_intake *in, uid_t uid)
+{
+	int n = 0;
+
+	if (uid == geteuid() || uid == 0)
+		return true;
+	for (const struct hook *h = in->hooks; h; h = h->next)
+		n += h->uid == uid;
+	return n < HOOKS_PER_UID;
+}
+
+static void add_hook(struct ff_core *core, int fd)
+{
+	struct ff_intake *in = core->intake;
+	uid_t uid = (uid_t)-1; /* nobody's word counts for less */
+	struct hook *h;
+	pid_t pid;
+
+	(void)ff_sock_peer(fd, &uid, &pid, NULL);
+	if (!has_room(in, uid)) {
+		ff_close(&fd);
+		return;
+	}
+	h = ff_calloc(1, sizeof *h);
+	*h = (struct hook){ .next = in->hooks, .core = core, .uid = uid };
+	h->chan = ff_chan_new(fd, FF_PEER_CORE, FF_PEER_HOOK);
+	h->timer = ff_loop_timer(core->loop, HOOK_TALK_MS, on_talk_time, h);
+	in->hooks = h;
+	in->n_hooks++;
+	ff_chan_attach(h->chan, core->loop, hook_msg, hook_closed, h);
 }
 
 static void on_connection(void *arg, unsigned ready)
@@ -449,19 +527,19 @@ static void on_connection(void *arg, unsigned ready)
 	int fd;
 
 	(void)ready;
-	while (in->n_hooks < HOOKS_MAX && (fd = ff_sock_accept(in->fd)) >= 0) {
-		struct hook *h = ff_calloc(1, sizeof *h);
-		pid_t pid;
-
-		h->core = core;
-		if (ff_sock_peer(fd, &h->uid, &pid, NULL) < 0)
-			h->uid = (uid_t)-1; /* nobody's word counts for less */
-		h->chan = ff_chan_new(fd, FF_PEER_CORE, FF_PEER_HOOK);
-		h->next = in->hooks;
-		in->hooks = h;
-		in->n_hooks++;
-		ff_chan_attach(h->chan, core->loop, hook_msg, hook_closed, h);
+	while (in->n_hooks < HOOKS_MAX) {
+		fd = ff_sock_accept(in->fd);
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (fd < 0 && errno == EAGAIN)
+			return;
+		if (fd < 0)
+			break;
+		add_hook(core, fd);
 	}
+	/* The loop would wake us at once again for those who still wait. */
+	ff_watch_want(in->watch, 0);
+	ff_watch_again(in->again, FULL_MS);
 }
 
 int ff_intake_init(struct ff_core *core, struct ff_err *err)
@@ -478,6 +556,7 @@ int ff_intake_init(struct ff_core *core, struct ff_err *err)
 	if (group && chown(path, (uid_t)-1, group->gr_gid) < 0)
 		ff_log_warn(&core->log, "hook.group", "%s cannot be given to the group " FF_NAME, path);
 	in->watch = ff_loop_fd(core->loop, in->fd, FF_LOOP_READ, on_connection, core);
+	in->again = ff_loop_timer(core->loop, FULL_MS, on_again, core);
 	return 0;
 }
 
@@ -498,9 +577,11 @@ void ff_intake_fini(struct ff_core *core)
 	}
 	while ((h = in->hooks)) {
 		in->hooks = h->next;
+		ff_watch_free(&h->timer);
 		ff_chan_free(&h->chan);
 		free(h);
 	}
+	ff_watch_free(&in->again);
 	ff_watch_free(&in->watch);
 	ff_close(&in->fd);
 	free(in);

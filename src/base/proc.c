@@ -54,8 +54,10 @@ int ff_spawn(const struct ff_spawn *w, pid_t *ret_pid, struct ff_err *err)
 	rc |= posix_spawnattr_setsigmask(&attr, &none);
 	rc |= posix_spawnattr_setsigdefault(&attr, &all);
 	rc |= posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	ff_assert(rc == 0);
-	rc = posix_spawn(ret_pid, w->path, &fa, &attr, w->argv, w->envp ? w->envp : no_env);
+	if (rc == 0)
+		rc = posix_spawn(ret_pid, w->path, &fa, &attr, w->argv, w->envp ? w->envp : no_env);
+	else /* a number of the plan is over RLIMIT_NOFILE, which somebody lowered */
+		rc = EMFILE;
 	(void)posix_spawn_file_actions_destroy(&fa);
 	(void)posix_spawnattr_destroy(&attr);
 	if (rc)

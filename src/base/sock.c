@@ -89,9 +89,11 @@ int ff_sock_accept(int listen_fd)
 	return accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
-void ff_sock_pair(int fds[2])
+int ff_sock_pair(int ret_fds[2], struct ff_err *err)
 {
-	ff_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ret_fds) < 0)
+		return ff_err_errno(err, "socketpair");
+	return 0;
 }
 
 int ff_sock_peer(int fd, uid_t *ret_uid, pid_t *ret_pid, struct ff_err *err)

@@ -20,7 +20,7 @@ int ff_sock_connect(const char *path, int timeout_ms, int *ret_fd, struct ff_err
 /* Next connection, non-blocking and close-on-exec; -1 with errno EAGAIN when there is none. */
 int ff_sock_accept(int listen_fd);
 /* A connected pair, close-on-exec. */
-void ff_sock_pair(int fds[2]);
+int ff_sock_pair(int ret_fds[2], struct ff_err *err);
 /* Uid and pid of the peer when it connected (SO_PEERCRED, unix(7)). */
 int ff_sock_peer(int fd, uid_t *ret_uid, pid_t *ret_pid, struct ff_err *err);
 /*

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size > 60000)
 		return 0; /* more than the socket takes without a reader */
-	ff_sock_pair(fds);
+	ff_assert(ff_sock_pair(fds, NULL) == 0);
 	(void)!write(fds[1], data, size);
 	ff_close(&fds[1]);
 	c = ff_chan_new(fds[0], FF_PEER_CORE, FF_PEER_HOOK);

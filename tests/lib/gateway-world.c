@@ -121,7 +121,7 @@ void world_start_gateway(void)
 	struct ff_spawn s = { .path = path, .argv = argv, .envp = env, .fd_in = -1, .fd_out = -1, .fd_err = log };
 
 	world_put("ff.conf", text, 0600);
-	ff_sock_pair(fds);
+	ff_assert(ff_sock_pair(fds, NULL) == 0);
 	s.fd_3 = fds[1];
 	assert_int_equal(ff_spawn(&s, &w.gateway, NULL), 0);
 	ff_close(&fds[1]);

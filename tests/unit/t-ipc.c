@@ -19,7 +19,7 @@ static void pair(enum ff_peer other, struct ff_chan **core, struct ff_chan **pee
 {
 	int fds[2];
 
-	ff_sock_pair(fds);
+	ff_assert(ff_sock_pair(fds, NULL) == 0);
 	*core = ff_chan_new(fds[0], FF_PEER_CORE, other);
 	*peer = ff_chan_new(fds[1], other, FF_PEER_CORE);
 }
@@ -84,9 +84,32 @@ static void test_rules_of_the_table(void **state)
 		int fds[2], fd;
 		json_t *msg;
 
-		ff_sock_pair(fds);
+		ff_assert(ff_sock_pair(fds, NULL) == 0);
 		core = ff_chan_new(fds[0], FF_PEER_CORE, FF_PEER_WORKER);
 		assert_true(write(fds[1], bad[i], strlen(bad[i])) > 0);
+		assert_int_equal(ff_chan_recv(core, 1000, &type, &msg, &fd, &err), -1);
+		assert_int_equal(err.code, FF_E_PROTOCOL);
+		ff_close(&fds[1]);
+		ff_chan_free(&core);
+	}
+}
+
+/* Else whoever reaches hook.sock could fill core's table of descriptors. */
+static void test_no_descriptor_from_strangers(void **state)
+{
+	static const enum ff_peer strangers[] = { FF_PEER_HOOK, FF_PEER_CLIENT };
+
+	(void)state;
+	for (size_t i = 0; i < FF_ARRAY_LEN(strangers); i++) {
+		struct ff_err err = { 0 };
+		enum ff_msg_type type;
+		struct ff_chan *core;
+		int fds[2], fd;
+		json_t *msg;
+
+		ff_assert(ff_sock_pair(fds, NULL) == 0);
+		core = ff_chan_new(fds[0], FF_PEER_CORE, strangers[i]);
+		assert_int_equal(ff_sock_send(fds[1], "{", 1, 0), 1);
 		assert_int_equal(ff_chan_recv(core, 1000, &type, &msg, &fd, &err), -1);
 		assert_int_equal(err.code, FF_E_PROTOCOL);
 		ff_close(&fds[1]);
@@ -258,6 +281,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_blocking_call),
+		cmocka_unit_test(test_no_descriptor_from_strangers),
 		cmocka_unit_test(test_recv_times_out_and_ends),
 		cmocka_unit_test(test_rules_of_the_table),
 		cmocka_unit_test(test_line_limit),

@@ -117,7 +117,7 @@ static void test_zero_is_the_next_turn(void **state)
 	int fds[2];
 
 	(void)state;
-	ff_sock_pair(fds);
+	ff_assert(ff_sock_pair(fds, NULL) == 0);
 	n.fd = fds[0];
 	n.a = ff_loop_fd(n.loop, fds[0], FF_LOOP_READ, read_byte, &n);
 	ff_loop_on_turn_end(n.loop, note_end, &n);
@@ -144,7 +144,7 @@ static void test_fds(void **state)
 	int fds[2];
 
 	(void)state;
-	ff_sock_pair(fds);
+	ff_assert(ff_sock_pair(fds, NULL) == 0);
 	n.fd = fds[0];
 	n.a = ff_loop_fd(n.loop, fds[0], FF_LOOP_WRITE, read_byte, &n);
 	turn(&n, LONG_MS);
@@ -179,8 +179,8 @@ static void test_free_in_callback(void **state)
 	int one[2], two[2];
 
 	(void)state;
-	ff_sock_pair(one);
-	ff_sock_pair(two);
+	ff_assert(ff_sock_pair(one, NULL) == 0);
+	ff_assert(ff_sock_pair(two, NULL) == 0);
 	assert_int_equal(write(one[1], "x", 1), 1);
 	assert_int_equal(write(two[1], "x", 1), 1);
 	n.a = ff_loop_fd(n.loop, one[0], FF_LOOP_READ, free_other, &n);

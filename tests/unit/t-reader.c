@@ -40,7 +40,7 @@ static struct asker begin(const struct repo *r)
 	int fds[2], fd = -1;
 
 	repo_do(r, ": >empty.conf");
-	ff_sock_pair(fds);
+	ff_assert(ff_sock_pair(fds, NULL) == 0);
 	ok(ff_spawn(&(struct ff_spawn){ .path = path, .argv = argv, .fd_in = -1, .fd_out = -1, .fd_err = -1, .fd_3 = fds[1] },
 		    &a.pid, &err));
 	ff_close(&fds[1]);

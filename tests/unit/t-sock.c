@@ -145,7 +145,7 @@ static void test_pass_descriptor(void **state)
 	char buf[8];
 
 	(void)state;
-	ff_sock_pair(fds);
+	ff_assert(ff_sock_pair(fds, NULL) == 0);
 	assert_int_equal(ff_sock_send(fds[0], "a", 1, null), 1);
 	assert_int_equal(ff_sock_send(fds[0], "b", 1, -1), 1);
 	assert_int_equal(ff_sock_recv(fds[1], buf, 1, &got), 1);
@@ -173,7 +173,7 @@ static void test_pass_many(void **state)
 	char c;
 
 	(void)state;
-	ff_sock_pair(fds);
+	ff_assert(ff_sock_pair(fds, NULL) == 0);
 	for (size_t count = 2; count <= 4; count++) {
 		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
 				      .msg_controllen = CMSG_SPACE(count * sizeof(int)) };

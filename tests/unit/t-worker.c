@@ -189,7 +189,7 @@ static struct ff_chan *start(struct world *w, pid_t *ret_pid)
 {
 	int fds[2];
 
-	ff_sock_pair(fds);
+	ff_assert(ff_sock_pair(fds, NULL) == 0);
 	*ret_pid = fork();
 	if (*ret_pid == 0) {
 		if (dup2(fds[1], FF_IPC_PARENT_FD) < 0)
