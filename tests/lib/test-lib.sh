@@ -362,7 +362,7 @@ role_pids() { # ROLE
 	role_parent=$(process_pid daemon) || return
 	for role_f in /proc/[0-9]*/cmdline; do
 		role_dir=${role_f%/cmdline}
-		case "$(tr '\0' ' ' <"$role_f" 2>/dev/null) " in *" --role $1 "*) ;; *) continue ;; esac
+		case "$(tr '\0' ' ' 2>/dev/null <"$role_f") " in *" --role $1 "*) ;; *) continue ;; esac
 		[ "$(sed -n 's/^PPid:[[:space:]]*//p' "$role_dir/status" 2>/dev/null)" = "$role_parent" ] || continue
 		echo "${role_dir##*/}"
 	done

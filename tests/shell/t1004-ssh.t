@@ -46,6 +46,7 @@ test_expect 'list and show say what they say on the server' '
 	is "$(json state <out)" running
 '
 test_expect 'watch follows a running job to its end' '
+	rm -f watched
 	over flowforge watch 1 >watched 2>watch.err &
 	pid=$!
 	wait_until "grep -q . watched"
@@ -65,7 +66,7 @@ test_expect 'log and diff are those of the server, and the result is fetched' '
 	is "$(git -C copy show origin/claude-results/x-1:ABOUT)" about
 '
 test_expect 'cancel ends a job, and watch tells by its status' '
-	rm -f go go.reached
+	rm -f go go.reached watched
 	git -C copy commit -q --allow-empty -m three
 	git -C copy push -o claude="something else" origin HEAD:claude/y >out 2>&1
 	job=$(pushed_job "$(cat out)")
@@ -86,9 +87,8 @@ test_expect 'statuses are those of the man page' '
 	status_is 0 over flowforge list --help
 '
 test_expect 'a connection that goes away ends its watch on the server' '
-	>go
 	git -C copy commit -q --allow-empty -m four
-	rm -f go go.reached
+	rm -f go go.reached watched
 	git -C copy push -o claude="a third" origin HEAD:claude/z >out 2>&1
 	job=$(pushed_job "$(cat out)")
 	wait_until "[ -e go.reached ]"
