@@ -173,7 +173,7 @@ static int begin(struct ff_core *core, struct ff_err *err)
 	if (ff_gateway_start(core, err) < 0 || ff_intake_init(core, err) < 0 || ff_control_init(core, err) < 0)
 		return -1;
 	ff_sandbox_check(core);
-	if (ff_core_restart_jobs(core, err) < 0 || ff_spool_start(core, err) < 0)
+	if (ff_core_restart_jobs(core, "the daemon was started again", err) < 0 || ff_spool_start(core, err) < 0)
 		return -1;
 	ff_workers_sweep_left(core);
 	ff_specs_resume(core);
@@ -187,6 +187,7 @@ static void end(struct ff_core *core)
 {
 	ff_turn_end(core);
 	ff_timers_fini(core);
+	ff_turn_fini(core);
 	ff_spool_fini(core);
 	ff_sandbox_fini(core);
 	ff_workers_fini(core);

@@ -47,6 +47,7 @@ struct ff_core {
 	bool in_turn, turn_failed;
 	struct ff_after *after_first, **after_end;
 	bool store_broken; /* said once, until it works again */
+	struct ff_watch *mend;
 
 	/* one struct each, private to its file */
 	struct ff_gateway *gateway;   /* gateway.c */
@@ -70,6 +71,7 @@ int ff_turn_open(struct ff_core *core, struct ff_err *err);
 void ff_turn_fail(struct ff_core *core, const struct ff_err *err);
 void ff_turn_after(struct ff_core *core, ff_after_fn fn, void *arg);
 void ff_turn_end(void *core);
+void ff_turn_fini(struct ff_core *core);
 
 /* --- jobs.c: the life of jobs -------------------------------------------- */
 /*
@@ -87,8 +89,9 @@ void ff_job_action(struct ff_core *core, int64_t job);
 void ff_core_attempt_failed(struct ff_core *core, int64_t job, int attempt, enum ff_err_code code, const char *text);
 /* Starts queued jobs while there is room. */
 void ff_core_dispatch(struct ff_core *core);
-/* At start: asks every live job for its action again. */
-int ff_core_restart_jobs(struct ff_core *core, struct ff_err *err);
+/* At start, and when the record works again: running jobs without a worker go back to the queue, for this reason;
+   every waiting job is asked for its action again. */
+int ff_core_restart_jobs(struct ff_core *core, const char *why, struct ff_err *err);
 /* By number or UUID. */
 int ff_core_find_job(struct ff_core *core, const char *word, struct ff_job **ret_job, struct ff_err *err);
 /* "https://host/jobs/12", or "" without server.url. Freed by ff_free. */
@@ -150,6 +153,7 @@ void ff_gateway_fini(struct ff_core *core);
 /* --- workers.c -------------------------------------------------------------- */
 void ff_workers_init(struct ff_core *core);
 int ff_workers_count(const struct ff_core *core);
+bool ff_worker_runs(const struct ff_core *core, int64_t job);
 void ff_worker_start(struct ff_core *core, const struct ff_job *job);
 void ff_worker_stop(struct ff_core *core, int64_t job); /* at once; the sandbox dies with it */
 void ff_workers_gateway_ready(struct ff_core *core, int64_t job);

@@ -317,8 +317,11 @@ void ff_core_attempt_failed(struct ff_core *core, int64_t id, int attempt, enum 
 
 /* --- start ----------------------------------------------------------------- */
 
-/* Their workers died with the daemon that ran them; what they finished is kept. */
-static int requeue_running(struct ff_core *core, struct ff_err *err)
+/*
+ * Jobs that run without a worker: it died with the daemon that ran it, or while
+ * the record could not be written.  What they finished is kept.
+ */
+static int requeue_running(struct ff_core *core, const char *why, struct ff_err *err)
 {
 	FF_AUTO(ff_free) int64_t *ids = NULL;
 	size_t n = 0;
@@ -327,8 +330,10 @@ static int requeue_running(struct ff_core *core, struct ff_err *err)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		FF_AUTO(ff_job_free) struct ff_job *job = NULL;
-		struct ff_event ev = { .type = FF_EVENT_JOB_QUEUED, .text = "the daemon was started again" };
+		struct ff_event ev = { .type = FF_EVENT_JOB_QUEUED, .text = why };
 
+		if (ff_worker_runs(core, ids[i]))
+			continue;
 		if (ff_store_job_get(core->store, ids[i], &job, err) < 0)
 			return -1;
 		if (job->attempt - job->failures > RESTARTS_MAX)
@@ -340,12 +345,12 @@ static int requeue_running(struct ff_core *core, struct ff_err *err)
 	return 0;
 }
 
-int ff_core_restart_jobs(struct ff_core *core, struct ff_err *err)
+int ff_core_restart_jobs(struct ff_core *core, const char *why, struct ff_err *err)
 {
 	FF_AUTO(ff_free) int64_t *ids = NULL;
 	size_t n = 0;
 
-	if (requeue_running(core, err) < 0 ||
+	if (requeue_running(core, why, err) < 0 ||
 	    ff_store_jobs_in(core->store, FF_JOB_WAITING, FF_WAIT_NONE, BATCH, &ids, &n, err) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++)

@@ -7,6 +7,9 @@
 
 #include "daemon/core/core.h"
 
+/* After a failure the record is tried again this soon; no longer than a stranger's lock may hold up a turn. */
+#define MEND_MS 2000
+
 struct ff_after {
 	struct ff_after *next;
 	ff_after_fn fn;
@@ -26,8 +29,31 @@ int ff_turn_open(struct ff_core *core, struct ff_err *err)
 	return 0;
 }
 
+/*
+ * What the failed turns would have done was told to nobody and is in no memory,
+ * so all live jobs are looked at as after a start.
+ */
+static void mend(void *arg)
+{
+	struct ff_core *core = arg;
+	struct ff_err err = { 0 };
+
+	ff_watch_free(&core->mend);
+	if (ff_turn_open(core, &err) < 0)
+		return; /* which sets the timer again */
+	if (ff_core_restart_jobs(core, "the record could not be written for a while", &err) < 0) {
+		ff_turn_fail(core, &err);
+		return;
+	}
+	ff_specs_resume(core);
+	ff_timers_run(core);
+	ff_core_dispatch(core);
+}
+
 void ff_turn_fail(struct ff_core *core, const struct ff_err *err)
 {
+	if (!core->mend)
+		core->mend = ff_loop_timer(core->loop, MEND_MS, mend, core);
 	core->in_turn = true;
 	core->turn_failed = true;
 	if (!core->store_broken)
@@ -77,4 +103,9 @@ void ff_turn_end(void *arg)
 			free(list);
 		}
 	}
+}
+
+void ff_turn_fini(struct ff_core *core)
+{
+	ff_watch_free(&core->mend);
 }

@@ -142,8 +142,10 @@ static void ack_after(struct ff_core *core, void *arg, bool ok)
 	struct pending_ack *p = arg;
 
 	for (struct worker *w = core->workers->first; w; w = w->next)
-		if (w->serial == p->serial)
+		if (w->serial == p->serial) {
+			w->done = w->done && ok; /* an end that is not on disk is none */
 			answer(w, ok, "the record cannot be written now");
+		}
 	free(p);
 }
 
@@ -240,6 +242,8 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 
 	(void)chan;
 	ff_close(&fd);
+	if (type == FF_MSG_SWEPT && !w->job)
+		ff_child_hang_up(&w->child); /* it would wait for more */
 	if (!w->job || w->stopped)
 		return;
 	if (type == FF_MSG_EVENT)
@@ -263,15 +267,26 @@ static void lost(struct worker *w, int status)
 }
 
 /* A worker removes its folder when it can; killed, or left for a try that never came, the folder is still there. */
-static void sweep_if_ended(struct ff_core *core, int64_t id)
+static void sweep_if_ended(struct ff_core *core, void *arg, bool ok)
 {
+	FF_AUTO(ff_free) int64_t *number = arg;
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+	int64_t id = *number;
 	FF_AUTO(ff_free) char *name = ff_asprintf("jobs/%" PRId64, id);
 	FF_AUTO(ff_free) char *dir = ff_conf_state_path(core->conf, name);
 
-	if (access(dir, F_OK) == 0 && ff_store_job_get(core->store, id, &job, NULL) == 0 &&
+	if (ok && access(dir, F_OK) == 0 && ff_store_job_get(core->store, id, &job, NULL) == 0 &&
 	    ff_job_state_ended(job->state))
 		ff_worker_sweep(core, id);
+}
+
+/* After the commit: a job that has not ended after all needs what is in its folder. */
+static void sweep_later(struct ff_core *core, int64_t job)
+{
+	int64_t *number = ff_calloc(1, sizeof *number);
+
+	*number = job;
+	ff_turn_after(core, sweep_if_ended, number);
 }
 
 static void on_ended(void *arg, int status)
@@ -291,7 +306,7 @@ static void on_ended(void *arg, int status)
 	ff_child_fini(&w->child);
 	free(w);
 	if (job)
-		sweep_if_ended(core, job);
+		sweep_later(core, job);
 	if (core->draining && !ff_workers_count(core))
 		ff_loop_stop(core->loop);
 	ff_core_dispatch(core);
@@ -357,6 +372,11 @@ static json_t *job_message(struct ff_core *core, const struct ff_job *job, const
 			 "deadline_ms", (json_int_t)ff_conf_int(core->conf, FF_CONF_JOB_DEADLINE),
 			 "steps", steps_json(job), "base_oid", job->base_oid,
 			 "result_ref", ff_json_from_bytes(job->result_ref));
+}
+
+bool ff_worker_runs(const struct ff_core *core, int64_t job)
+{
+	return worker_of(core, job) != NULL;
 }
 
 void ff_worker_start(struct ff_core *core, const struct ff_job *job)

@@ -159,4 +159,11 @@ for who in core worker; do
 	done
 done
 
+test_expect 'what the record says of each job is what its events say, and nothing is left' '
+	stop_daemon
+	"$top_builddir/tests/lib/refold" state/flowforge.db
+	is "$(ls state/jobs)" ""
+	is "$(find app.git -name "*.lock")" ""
+'
+
 test_done
