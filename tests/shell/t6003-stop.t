@@ -94,7 +94,7 @@ test_expect 'a worker that dies again and again: the job fails, with the reason'
 
 # By another connection, from now until unlock.
 lock_record() {
-	rm -f lock && mkfifo lock
+	rm -f lock lock.out && mkfifo lock
 	sqlite3 state/flowforge.db <lock >lock.out 2>&1 &
 	exec 8>lock
 	echo "BEGIN EXCLUSIVE; SELECT 42;" >&8
