@@ -97,7 +97,8 @@ int ff_core_event(struct ff_core *core, struct ff_job *job, struct ff_event *ev,
 		ff_turn_fail(core, err);
 		return -1;
 	}
-	ff_log_info(&log, ff_event_name(ev->type), "%s", ev->text ? ev->text : ff_job_state_word(job->state));
+	ff_log_info(&log, ff_event_name(ev->type), "%s", ev->text ? ev->text : ev->step ? ff_step_word(ev->step)
+										      : ff_job_state_word(job->state));
 	if (changes_state(ev->type))
 		after_act(core, job->id);
 	return 0;

@@ -52,7 +52,7 @@ static int call(const struct ff_tools *tools, const struct ff_sandbox_spec *spec
 	FF_AUTO(ff_sandbox_result_fini) struct ff_sandbox_result r = { 0 };
 
 	if (tools->deadline_ms <= ff_clock_mono())
-		return ff_err_set(err, FF_E_TIMEOUT, "the job's time is over (job.deadline)");
+		return ff_err_set(err, FF_E_DEADLINE, "the job's time is over (job.deadline)");
 	if (ff_sandbox_run(spec, &r, err))
 		return -1;
 	*ret_result = (struct ff_tools_result){

@@ -157,7 +157,7 @@ static int may_go_on(struct loop *l, struct ff_err *err)
 	if (l->run->stopped(l->run->arg, err) < 0)
 		return -1;
 	if (ff_clock_mono() >= l->run->deadline_ms)
-		return ff_err_set(err, FF_E_TIMEOUT, "the job's time is over (job.deadline)");
+		return ff_err_set(err, FF_E_DEADLINE, "the job's time is over (job.deadline)");
 	return 0;
 }
 

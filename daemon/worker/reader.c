@@ -149,29 +149,12 @@ static int config_bool(struct ff_git *git, const char *name, json_t *out, struct
 	return 0;
 }
 
-static int config_rest(struct ff_git *git, json_t *out, struct ff_err *err)
-{
-	FF_AUTO(ff_free) char *target = NULL, *deadline = NULL;
-	int64_t ms = 0;
-
-	if (ff_git_config(git, FF_NAME ".target", &target, err) < 0 ||
-	    ff_git_config(git, FF_NAME ".deadline", &deadline, err) < 0)
-		return -1;
-	if (deadline && ff_num_duration(deadline, &ms) < 0)
-		return ff_err_set(err, FF_E_INVALID, FF_NAME ".deadline in the repository's config must be a duration like 30m");
-	(void)json_object_set_new(out, "target", ff_json_from_bytes(target));
-	(void)json_object_set_new(out, "deadline_ms", deadline ? json_integer(ms) : json_null());
-	return 0;
-}
-
 static int config_facts(struct ff_git *git, json_t *data, struct ff_err *err)
 {
 	json_t *config = json_object();
 
 	(void)json_object_set_new(data, "config", config);
-	if (config_bool(git, "enabled", config, err) < 0 || config_bool(git, "options", config, err) < 0)
-		return -1;
-	return config_rest(git, config, err);
+	return config_bool(git, "enabled", config, err) < 0 || config_bool(git, "options", config, err) < 0 ? -1 : 0;
 }
 
 static int collect_facts(struct reader *r, const json_t *args, json_t *data, struct ff_err *err)

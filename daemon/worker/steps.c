@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/names.h"
+#include "base/num.h"
 #include "base/text.h"
 #include "conf/conf.h"
 #include "daemon/sandbox/tools.h"
@@ -151,6 +152,21 @@ static int agent_stopped(void *arg, struct ff_err *err)
 	return ff_report_stopped(arg, err);
 }
 
+/* The repository's own flowforge.deadline may only shorten what the server allows. */
+static int narrow_deadline(struct ff_run *run, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *own = NULL;
+	int64_t ms = 0;
+
+	if (ff_git_config(run->git, FF_NAME ".deadline", &own, err))
+		return -1;
+	if (own && (ff_num_duration(own, &ms) || ms <= 0))
+		return ff_err_set(err, FF_E_INVALID, FF_NAME ".deadline in the repository's config must be a time like 30m");
+	if (own && ms < run->task.deadline_ms)
+		run->task.deadline_ms = ms;
+	return 0;
+}
+
 static int agent(struct ff_run *run, struct ff_agent_result *ret, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *sock = ff_path_join(run->dir, SOCKET);
@@ -178,7 +194,7 @@ static int run_agent(struct ff_run *run, struct ff_err *err)
 	if (run->task.done[FF_STEP_RUN])
 		return 0;
 	/* A task file may name one that core has not looked for: without it the work would be paid for and lost. */
-	if (target_tip(run, target, err))
+	if (target_tip(run, target, err) || narrow_deadline(run, err))
 		return -1;
 	if (run->spec.uid && ff_sandbox_reachable(run->ws, run->spec.uid, run->spec.gid, err))
 		return -1;

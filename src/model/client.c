@@ -216,7 +216,7 @@ static int error_answer(const struct transfer *t, struct ff_err *err)
 static int judge(struct transfer *t, CURLcode rc, struct ff_err *err)
 {
 	if (t->stopped == FF_E_TIMEOUT)
-		return ff_err_set(err, FF_E_TIMEOUT, "the job's time is over (job.deadline)");
+		return ff_err_set(err, FF_E_DEADLINE, "the job's time is over (job.deadline)");
 	if (t->stopped == FF_E_CANCELLED)
 		return ff_err_set(err, FF_E_CANCELLED, "stopped while the model was answering");
 	if (t->stopped != FF_E_NONE)

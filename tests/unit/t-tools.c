@@ -114,7 +114,7 @@ static void time_is_up(void **state)
 	assert_string_equal(x->r.text, "a\n");
 	x->tools.deadline_ms = ff_clock_mono() - 1;
 	assert_int_equal(ff_tools_bash(&x->tools, "true", 0, &x->r, &err), -1);
-	assert_int_equal(err.code, FF_E_TIMEOUT);
+	assert_int_equal(err.code, FF_E_DEADLINE);
 }
 
 static void view_shows_lines(void **state)
