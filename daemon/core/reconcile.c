@@ -15,10 +15,14 @@
 #include "base/file.h"
 #include "base/text.h"
 
+/* A reader that dies over the list this often will do so again. */
+#define TRIES 3
+
 struct ff_look {
 	struct ff_look *next;
 	int64_t repo;
 	bool first_time;
+	int tries;
 };
 
 /* As if the push had been reported, by an unknown pusher without options. */
@@ -94,6 +98,8 @@ static void forget(struct ff_core *core, struct ff_look *l)
 	free(l);
 }
 
+static void ask(struct ff_core *core, struct ff_look *l);
+
 static void on_refs(struct ff_core *core, void *arg, const json_t *data, int fd, bool more,
 		    const struct ff_err *error)
 {
@@ -101,6 +107,10 @@ static void on_refs(struct ff_core *core, void *arg, const json_t *data, int fd,
 	struct ff_err err = { 0 };
 
 	ff_close(&fd);
+	if (error && error->code == FF_E_UNREACHABLE && ++l->tries < TRIES) {
+		ask(core, l); /* from the beginning: what was seen already is known by its tip */
+		return;
+	}
 	if (error)
 		err = *error;
 	if (!error && look_at_all(core, l, json_object_get(data, "refs"), !more, &err) < 0 && err.code == FF_E_STORE)
@@ -114,17 +124,23 @@ static void on_refs(struct ff_core *core, void *arg, const json_t *data, int fd,
 	forget(core, l);
 }
 
-void ff_reconcile(struct ff_core *core, int64_t repo, bool first_time)
+static void ask(struct ff_core *core, struct ff_look *l)
 {
 	const char *const *globs = ff_conf_list(core->conf, FF_CONF_TRIGGER_REFS);
-	struct ff_look *l = ff_calloc(1, sizeof *l);
 	json_t *list = json_array();
+
+	for (; *globs; globs++)
+		(void)json_array_append_new(list, ff_json_from_bytes(*globs));
+	ff_reader_ask(core, l->repo, "refs", json_pack("{s:o}", "globs", list), on_refs, l);
+}
+
+void ff_reconcile(struct ff_core *core, int64_t repo, bool first_time)
+{
+	struct ff_look *l = ff_calloc(1, sizeof *l);
 
 	*l = (struct ff_look){ .next = core->looks, .repo = repo, .first_time = first_time };
 	core->looks = l;
-	for (; *globs; globs++)
-		(void)json_array_append_new(list, ff_json_from_bytes(*globs));
-	ff_reader_ask(core, repo, "refs", json_pack("{s:o}", "globs", list), on_refs, l);
+	ask(core, l);
 }
 
 struct found {
