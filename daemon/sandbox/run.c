@@ -30,6 +30,10 @@
 #include "base/num.h"
 #include "base/proc.h"
 #include "base/text.h"
+#include "daemon/sandbox/room.h"
+
+/* How often the work tree's size is asked for while a program runs. */
+#define ROOM_MS 500
 
 #define STATUS_MAX 1024 /* two short JSON objects come from bubblewrap */
 
@@ -144,6 +148,7 @@ static void child_limits(const struct ff_sandbox_spec *s)
 	/* 1 and not 0: with 0 the kernel still runs a piped core pattern (core(5)). */
 	const struct rlimit core = { 1, 1 };
 	const struct rlimit procs = { (rlim_t)s->max_processes, (rlim_t)s->max_processes };
+	const struct rlimit file = { (rlim_t)s->max_file_bytes, (rlim_t)s->max_file_bytes };
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	if (fd >= 0) {
@@ -154,6 +159,8 @@ static void child_limits(const struct ff_sandbox_spec *s)
 	(void)setrlimit(RLIMIT_CORE, &core); /* lowering is always allowed */
 	if (s->max_processes > 0)
 		(void)setrlimit(RLIMIT_NPROC, &procs); /* as above, when it is lower */
+	if (s->max_file_bytes > 0)
+		(void)setrlimit(RLIMIT_FSIZE, &file);
 }
 
 static int child_rights(const struct launch *l)
@@ -294,7 +301,12 @@ struct live {
 	size_t half;
 };
 
-/* Until the outer bubblewrap has ended or the deadline is there. */
+static int check_room(const struct ff_sandbox_spec *s, bool running, struct ff_err *err)
+{
+	return s->room && s->work ? ff_room_check(s->room, s->work, running, err) : 0;
+}
+
+/* Until the outer bubblewrap has ended, the deadline is there or the disk had enough of it. */
 static int watch(struct live *v, int pidfd, struct ff_err *err)
 {
 	struct pollfd p[3] = {
@@ -303,14 +315,22 @@ static int watch(struct live *v, int pidfd, struct ff_err *err)
 		{ .fd = v->l->status_read, .events = POLLIN },
 	};
 
+	const struct ff_sandbox_spec *s = v->l->spec;
+	int64_t look = ff_clock_mono() + ROOM_MS;
+
 	for (;;) {
-		int64_t left = v->l->spec->deadline_ms - ff_clock_mono();
+		int64_t now = ff_clock_mono(), left = s->deadline_ms - now, nap = s->room ? ROOM_MS : 60000;
 
 		if (left <= 0) {
 			v->r->timed_out = true;
 			return 0;
 		}
-		if (poll(p, 3, left > 60000 ? 60000 : (int)left) < 0 && errno != EINTR)
+		if (now >= look) {
+			if (check_room(s, true, err))
+				return -1;
+			look = now + ROOM_MS;
+		}
+		if (poll(p, 3, (int)(left < nap ? left : nap)) < 0 && errno != EINTR)
 			return ff_err_errno(err, "poll");
 		if (p[1].revents && read_output(p[1].fd, v->r, v->half) == 0)
 			p[1].fd = -1;
@@ -411,7 +431,7 @@ static int run_started(struct launch *l, pid_t pid, struct ff_sandbox_result *r,
 		return -1;
 	if (!r->timed_out && !strstr(status.data, "\"exit-code\""))
 		return not_started(l, r, &status, r->status, err);
-	return 0;
+	return check_room(l->spec, false, err);
 }
 
 static int check_spec(const struct ff_sandbox_spec *s, bool root, struct ff_err *err)

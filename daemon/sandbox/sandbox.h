@@ -34,6 +34,8 @@
 #define FF_SANDBOX_UID 1000
 #define FF_SANDBOX_TOOL "/run/" FF_NAME "-tool"
 
+struct ff_room; /* room.h */
+
 /* Borrowed, all of it. */
 struct ff_sandbox_spec {
 	const char *bwrap;            /* absolute path of bubblewrap */
@@ -43,6 +45,8 @@ struct ff_sandbox_spec {
 	const char *hostname;
 	int64_t tmp_bytes;            /* of /tmp and of the home; /dev/shm: ff_sandbox_shm_bytes */
 	int64_t max_processes;        /* RLIMIT_NPROC; 0: as the parent's */
+	int64_t max_file_bytes;       /* RLIMIT_FSIZE; 0: as the parent's */
+	struct ff_room *room;         /* how large work may get; NULL: not looked at */
 	uid_t uid;                    /* outside, when we are root; 0 as an ordinary user */
 	gid_t gid;
 	/* Of one run. */
@@ -88,7 +92,8 @@ void ff_sandbox_result_fini(struct ff_sandbox_result *result); /* may be called 
 
 /*
  * Runs it to its end and makes sure that nothing is left. FF_E_CONTAINER_START_FAILED
- * when the program could not be started in a sandbox, with bubblewrap's reason.
+ * when the program could not be started in a sandbox, with bubblewrap's reason;
+ * FF_E_TOO_LARGE when work got larger than room allows, which ends the program.
  */
 int ff_sandbox_run(const struct ff_sandbox_spec *spec, struct ff_sandbox_result *ret_result,
 		   struct ff_err *err);

@@ -33,6 +33,7 @@ void ff_place_spec(const struct ff_conf *conf, int64_t job, struct ff_sandbox_sp
 		.hostname = "job",
 		.tmp_bytes = ff_conf_int(conf, FF_CONF_SANDBOX_TMP_SIZE),
 		.max_processes = ff_conf_int(conf, FF_CONF_SANDBOX_MAX_PROCESSES),
+		.max_file_bytes = ff_conf_int(conf, FF_CONF_RESULT_MAX_FILE),
 	};
 	if (geteuid() == 0)
 		ret_spec->uid = ret_spec->gid =

@@ -25,6 +25,7 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "conf/conf.h"
+#include "daemon/sandbox/room.h"
 #include "daemon/sandbox/tools.h"
 #include "daemon/worker/agent.h"
 #include "daemon/worker/message.h"
@@ -170,9 +171,15 @@ static int narrow_deadline(struct ff_run *run, struct ff_err *err)
 static int agent(struct ff_run *run, struct ff_agent_result *ret, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *sock = ff_path_join(run->dir, SOCKET);
+	struct ff_sandbox_spec base = run->spec;
+	struct ff_room room = {
+		.max_bytes = ff_conf_int(run->conf, FF_CONF_RESULT_MAX_BYTES),
+		.max_files = ff_conf_int(run->conf, FF_CONF_RESULT_MAX_FILES),
+		.max_depth = ff_conf_int(run->conf, FF_CONF_RESULT_MAX_DEPTH),
+	};
 	int64_t deadline = ff_clock_mono() + run->task.deadline_ms;
 	const struct ff_tools tools = {
-		.base = &run->spec, .deadline_ms = deadline,
+		.base = &base, .deadline_ms = deadline,
 		.call_ms = ff_conf_int(run->conf, FF_CONF_AGENT_TOOL_TIMEOUT),
 		.output_bytes = (size_t)ff_conf_int(run->conf, FF_CONF_AGENT_TOOL_OUTPUT),
 	};
@@ -183,6 +190,7 @@ static int agent(struct ff_run *run, struct ff_agent_result *ret, struct ff_err 
 		.log = agent_log, .event = agent_event, .stopped = agent_stopped, .arg = run,
 	};
 
+	base.room = &room;
 	return ff_agent_builtin(&what, ret, err);
 }
 

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "daemon/sandbox/room.h"
 #include "daemon/sandbox/sandbox.h"
 #include "tests/lib/sandbox.h"
 
@@ -340,6 +341,53 @@ static void processes_are_bounded(void **state)
 	assert_says(state, "ulimit -u; ulimit -Hu; ulimit -c", "4000\n4000\n0\n");
 }
 
+static void one_file_is_bounded(void **state)
+{
+	struct job_folder *f = *state;
+
+	f->spec.max_file_bytes = 65536;
+	assert_says(state, "exec 2>/dev/null; head -c 65536 /dev/zero >a && echo fits; head -c 65537 /dev/zero >b || echo $?; stat -c %s b",
+		    "fits\n153\n65536\n");
+}
+
+/* Each would go on for ever; the deadline is far behind what ends it. */
+static void the_tree_is_bounded(void **state)
+{
+	static const struct { const char *command, *says; } tries[] = {
+		{ "i=0; while i=$((i + 1)); do head -c 1M /dev/urandom >f$i; done", "result.max-bytes" },
+		{ "mkdir d; i=0; while :; do : >d/$((i += 1)); done", "result.max-files" },
+		{ "exec 2>&-; head -c 9M /dev/urandom >f; exit 0", "result.max-bytes" }, /* too short to be seen while it runs */
+		{ "while :; do mkdir d && cd d || exit; head -c 1M /dev/urandom >f; done", "result.max-" },
+	};
+	struct job_folder *f = *state;
+
+	for (size_t i = 0; i < FF_ARRAY_LEN(tries); i++) {
+		struct ff_room room = { .max_bytes = 8 * 1024 * 1024, .max_files = 2000, .max_depth = 64 };
+		FF_AUTO(ff_sandbox_result_fini) struct ff_sandbox_result r = { 0 };
+		struct ff_err err = { 0 };
+
+		f->spec.room = &room;
+		assert_int_equal(job_bash(f, "rm -rf /ws/*", 0, &r, &err), 0);
+		ff_sandbox_result_fini(&r);
+		if (job_bash(f, tries[i].command, 20000, &r, &err) == 0)
+			fail_msg("not ended: %s", tries[i].command);
+		assert_int_equal(err.code, FF_E_TOO_LARGE);
+		assert_non_null(strstr(err.text, tries[i].says));
+		f->spec.room = NULL;
+		assert_int_equal(job_bash(f, "rm -rf /ws/*", 0, &r, &err), 0);
+	}
+}
+
+static void what_takes_no_room_is_no_harm(void **state)
+{
+	struct ff_room room = { .max_bytes = 8 * 1024 * 1024, .max_files = 2000, .max_depth = 64 };
+	struct job_folder *f = *state;
+
+	f->spec.room = &room;
+	assert_says(state, "truncate -s 1G sparse; ln -s / up; ln -s . self; mkfifo pipe; head -c 1M /dev/zero >f; echo ok", "ok\n");
+	assert_says(state, "rm *; echo ok", "ok\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +407,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(root_is_given_up, make, unmake),
 		cmocka_unit_test_setup_teardown(closed_folder_is_named, make, unmake),
 		cmocka_unit_test_setup_teardown(processes_are_bounded, make, unmake),
+		cmocka_unit_test_setup_teardown(one_file_is_bounded, make, unmake),
+		cmocka_unit_test_setup_teardown(the_tree_is_bounded, make, unmake),
+		cmocka_unit_test_setup_teardown(what_takes_no_room_is_no_harm, make, unmake),
 	};
 
 	return cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);
