@@ -384,7 +384,11 @@ $sum"
 	away
 	status_is 137 hooks/pre-receive <../input
 	TMPDIR=$T/nowhere status_is 1 hooks/pre-receive <../input
-	back
+	rm hooks/pre-receive.d/95-last
+	# Back before its turn in the folder, in which it would not know its type.
+	script hooks/pre-receive.d/10-first "mv $T/libexec/away $T/libexec/flowforge-hook"
+	status_is 0 hooks/pre-receive <../input
+	[ -x "$T/libexec/flowforge-hook" ]
 '
 
 test_expect 'hook files of an older kind are replaced, and uninstalled' '
