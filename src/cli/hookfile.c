@@ -148,7 +148,7 @@ static const char fallback[] =
 	"\tesac\n"
 	"\t[ -f \"$ff_hook\" ] && [ -x \"$ff_hook\" ] || continue\n"
 	"\t(\n"
-	"\t\tif [ \"$ff_set\" ]; then LC_ALL=$ff_all; else unset LC_ALL; fi\n"
+	"\t\t[ ! \"$ff_set\" ] || LC_ALL=$ff_all\n"
 	"\t\texec \"$ff_hook\" \"$@\" </proc/self/fd/3 3<&-\n"
 	"\t)\n"
 	"\tff_status=$?\n"

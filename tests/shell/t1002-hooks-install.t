@@ -38,7 +38,7 @@ test_expect 'a repository without hooks gets both, and a push arrives' '
 	is "$(sed -n "s/^conf //p" plain.git/flowforge/hook)" "$T/state/hook.conf"
 	reaches_us plain
 	status_is 0 ff hooks status plain.git
-	git -C plain push -q -o claude.skip origin main
+	git -C plain push -q -o claude.skip origin main:skipped
 	must_fail git -C plain push origin main:claude-results/x-1
 '
 
