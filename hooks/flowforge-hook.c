@@ -117,7 +117,7 @@ static int run(const char *type, const char *conf_path)
 	if (!conf_path || ff_hook_conf_load(conf_path, &conf, &err) < 0) {
 		FF_AUTO(ff_free) char *shown = ff_text_shown(err.text, 200);
 
-		fprintf(stderr, "warning: " FF_NAME " is out of order on this server, the push goes on without:\n"
+		fprintf(stderr, "warning: " FF_NAME " is out of order here, the push goes on without it:\n"
 				"  %s\n", shown);
 		return drain();
 	}

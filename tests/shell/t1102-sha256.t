@@ -23,9 +23,8 @@ test_expect 'hooks install refuses, and changes nothing' '
 '
 
 test_expect 'hooks made by hand: the push is taken, its job fails with the reason' '
-	for h in pre-receive post-receive; do
-		cp app.git/hooks/$h new.git/hooks/$h
-	done
+	cp -P app.git/hooks/pre-receive app.git/hooks/post-receive new.git/hooks/
+	cp -R app.git/flowforge new.git/
 	git -C new.git config receive.advertisePushOptions true
 	cd new
 	push -o claude=x origin HEAD:refs/heads/claude/x
