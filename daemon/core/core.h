@@ -146,7 +146,8 @@ void ff_readers_fini(struct ff_core *core);
 int ff_gateway_start(struct ff_core *core, struct ff_err *err);
 /* Makes the job's socket; ff_workers_gateway_ready is called when it is there. */
 void ff_gateway_open(struct ff_core *core, int64_t job, int attempt);
-void ff_gateway_close(struct ff_core *core, int64_t job);
+/* ended: the job is over, an answer under way is broken off; else it is recorded for the next attempt. */
+void ff_gateway_close(struct ff_core *core, int64_t job, bool ended);
 bool ff_gateway_alive(const struct ff_core *core);
 void ff_gateway_fini(struct ff_core *core);
 

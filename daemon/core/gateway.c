@@ -155,12 +155,12 @@ void ff_gateway_open(struct ff_core *core, int64_t job, int attempt)
 				   attempt), -1, NULL); /* a failure ends the child */
 }
 
-void ff_gateway_close(struct ff_core *core, int64_t job)
+void ff_gateway_close(struct ff_core *core, int64_t job, bool ended)
 {
 	struct ff_gateway *g = core->gateway;
 
 	if (g && g->child.chan)
-		(void)ff_chan_send(g->child.chan, FF_MSG_CLOSE, json_pack("{s:I}", "job", (json_int_t)job), -1, NULL);
+		(void)ff_chan_send(g->child.chan, FF_MSG_CLOSE, json_pack("{s:I,s:b}", "job", (json_int_t)job, "ended", ended), -1, NULL);
 }
 
 bool ff_gateway_alive(const struct ff_core *core)

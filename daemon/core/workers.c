@@ -275,8 +275,10 @@ static void sweep_if_ended(struct ff_core *core, void *arg, bool ok)
 	FF_AUTO(ff_free) char *name = ff_asprintf("jobs/%" PRId64, id);
 	FF_AUTO(ff_free) char *dir = ff_conf_state_path(core->conf, name);
 
-	if (ok && access(dir, F_OK) == 0 && ff_store_job_get(core->store, id, &job, NULL) == 0 &&
-	    ff_job_state_ended(job->state))
+	if (!ok || ff_store_job_get(core->store, id, &job, NULL) < 0 || !ff_job_state_ended(job->state))
+		return;
+	ff_gateway_close(core, id, true);
+	if (access(dir, F_OK) == 0)
 		ff_worker_sweep(core, id);
 }
 
@@ -299,7 +301,7 @@ static void on_ended(void *arg, int status)
 		;
 	*at = w->next;
 	if (w->job)
-		ff_gateway_close(core, w->job);
+		ff_gateway_close(core, w->job, false);
 	if (w->job && !w->done && !w->stopped)
 		lost(w, status);
 	end_log(w);

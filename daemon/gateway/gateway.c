@@ -132,14 +132,18 @@ static void on_open(struct ff_gw *gw, const json_t *msg)
 static void on_close(struct ff_gw *gw, const json_t *msg)
 {
 	struct ff_gw_job *job = NULL;
+	bool ended = false;
 	int64_t id;
 
 	if (ff_msg_int(msg, "job", 1, INT64_MAX, &id, NULL) == 0)
 		job = find_job(gw, id);
 	if (!job)
 		return;
+	(void)ff_msg_bool(msg, "ended", &ended, NULL); /* false: what is paid for is recorded */
 	close_socket(job);
-	ff_front_sweep(job, true); /* its clients; what is under way goes on until it is recorded */
+	ff_front_sweep(job, true); /* its clients; what is under way goes on until it is recorded, for the next attempt */
+	if (ended)
+		ff_flight_sweep(job, true); /* nobody will ask for it: every further token would be money for nothing */
 }
 
 static void on_message(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
