@@ -34,7 +34,7 @@ struct ff_chan {
 	unsigned n_passed;
 	struct out_item *out_first, **out_end;
 	size_t out_bytes;
-	bool corked, finishing, eof;
+	bool finishing, eof;
 	/* in a loop */
 	struct ff_loop *loop;
 	struct ff_watch *watch, *later;
@@ -166,7 +166,7 @@ static void flush_in_loop(struct ff_chan *c)
 	struct ff_err err = { 0 };
 	int rc;
 
-	if (c->corked || c->later)
+	if (c->later)
 		return;
 	rc = write_some(c, &err);
 	if (rc < 0) {
@@ -247,17 +247,6 @@ void ff_chan_send_text(struct ff_chan *c, const char *text)
 	char *line = ff_asprintf("%s\n", text);
 
 	(void)queue(c, line, strlen(line), -1, NULL); /* in a loop: a failure comes by on_closed */
-}
-
-void ff_chan_cork(struct ff_chan *c)
-{
-	c->corked = true;
-}
-
-void ff_chan_uncork(struct ff_chan *c)
-{
-	c->corked = false;
-	flush_in_loop(c);
 }
 
 void ff_chan_finish(struct ff_chan *c)

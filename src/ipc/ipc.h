@@ -9,8 +9,7 @@
  * A channel owns its descriptor.  Use it in one of two ways:
  *   - blocking (worker, command line): ff_chan_send, ff_chan_recv, ff_chan_call;
  *   - in a loop (core, gateway, reader): ff_chan_attach once, then messages
- *     come by callback and ff_chan_send queues. A corked channel (core, until
- *     COMMIT) holds everything back until ff_chan_uncork.
+ *     come by callback and ff_chan_send queues.
  */
 
 #include <stdbool.h>
@@ -52,8 +51,6 @@ struct ff_chan *ff_chan_new(int fd, enum ff_peer self, enum ff_peer peer);
 void ff_chan_free(struct ff_chan **chan);
 void ff_chan_attach(struct ff_chan *chan, struct ff_loop *loop, ff_msg_fn on_msg,
 		    ff_chan_closed_fn on_closed, void *arg);
-void ff_chan_cork(struct ff_chan *chan);
-void ff_chan_uncork(struct ff_chan *chan);
 /* Lines of plain text instead of JSON, for the answer to a hook. Queued like messages. */
 void ff_chan_send_text(struct ff_chan *chan, const char *line);
 /* Close once everything queued has been written; on_closed is called then. */
