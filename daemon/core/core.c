@@ -177,7 +177,6 @@ static int begin(struct ff_core *core, struct ff_err *err)
 		return -1;
 	ff_workers_sweep_left(core);
 	ff_specs_resume(core);
-	ff_reconcile_all(core);
 	ff_timers_run(core);
 	ff_turn_end(core);
 	return 0;

@@ -31,6 +31,7 @@ struct ff_spool {
 	int notify;
 	struct ff_watch *watch, *timer;
 	char *under_way[UNDER_WAY_MAX];
+	bool drained; /* what lay there at start has been taken */
 };
 
 struct spooled {
@@ -46,6 +47,14 @@ static void put_aside(struct ff_spool *s, const char *name, const char *why)
 		ff_log_error(&s->core->log, "spool.bad", "%s: %s", from, strerror(errno));
 	else
 		ff_log_error(&s->core->log, "spool.bad", "a push in the spool cannot be taken (%s): it is kept as %s", why, to);
+}
+
+static bool idle(const struct ff_spool *s)
+{
+	for (size_t i = 0; i < UNDER_WAY_MAX; i++)
+		if (s->under_way[i])
+			return false;
+	return true;
 }
 
 static void taken(struct ff_core *core, void *arg, enum ff_push_result result, const char *lines)
@@ -68,8 +77,10 @@ static void taken(struct ff_core *core, void *arg, enum ff_push_result result, c
 		put_aside(s, name, lines);
 		break;
 	case FF_PUSH_LATER:
-		break; /* the next look finds it again */
+		return; /* the next look finds it again */
 	}
+	if (idle(s))
+		ff_watch_again(s->timer, 0); /* more than fitted may wait, or it was the last */
 }
 
 /* 0, 1 when the file cannot be a push, -1 when it may be one day. */
@@ -130,18 +141,64 @@ static void take_file(struct ff_spool *s, const char *name)
 	json_decref(msg);
 }
 
+struct found {
+	char *name;
+	struct timespec at;
+};
+
+/* The names are drawn by chance; pushes of one branch must keep their order. */
+static int by_time(const void *left, const void *right)
+{
+	const struct found *a = left, *b = right;
+
+	if (a->at.tv_sec != b->at.tv_sec)
+		return a->at.tv_sec < b->at.tv_sec ? -1 : 1;
+	if (a->at.tv_nsec != b->at.tv_nsec)
+		return a->at.tv_nsec < b->at.tv_nsec ? -1 : 1;
+	return strcmp(a->name, b->name);
+}
+
+static size_t list_files(struct ff_spool *s, struct found **ret_list)
+{
+	struct found *list = NULL;
+	size_t n = 0, cap = 0;
+	DIR *dir = opendir(s->dir);
+	struct dirent *e;
+	struct stat st;
+
+	while (dir && (e = readdir(dir))) {
+		if (!is_push_file(e->d_name) || fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (n == cap)
+			list = ff_realloc(list, cap = cap ? cap * 2 : 16, sizeof *list);
+		list[n++] = (struct found){ .name = ff_strdup(e->d_name), .at = st.st_mtim };
+	}
+	if (dir)
+		(void)closedir(dir);
+	if (n)
+		qsort(list, n, sizeof *list, by_time);
+	*ret_list = list;
+	return n;
+}
+
 static void look(void *arg)
 {
 	struct ff_spool *s = arg;
-	struct dirent **list = NULL;
-	int n = scandir(s->dir, &list, NULL, alphasort);
+	FF_AUTO(ff_free) struct found *list = NULL;
+	size_t n = list_files(s, &list);
 
-	for (int i = 0; i < n; i++) {
-		if (is_push_file(list[i]->d_name))
-			take_file(s, list[i]->d_name);
-		free(list[i]);
+	/*
+	 * A tip whose push is still in the spool is not a lost one: refs are
+	 * compared when the spool that was found at start is empty.
+	 */
+	if (!n && !s->drained && idle(s)) {
+		s->drained = true;
+		ff_reconcile_all(s->core);
 	}
-	free(list);
+	for (size_t i = 0; i < n; i++) {
+		take_file(s, list[i].name);
+		ff_free(&list[i].name);
+	}
 	ff_watch_again(s->timer, LOOK_MS);
 }
 
