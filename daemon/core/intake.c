@@ -274,6 +274,16 @@ static int take_refs(struct take *t, struct ff_push *p, const json_t *refs, cons
 	return 0;
 }
 
+/* Else every folder that somebody names would have its row and be read at every start. */
+static bool is_git_dir(const char *path)
+{
+	FF_AUTO(ff_free) char *head = ff_path_join(path, "HEAD");
+	FF_AUTO(ff_free) char *objects = ff_path_join(path, "objects");
+	struct stat st;
+
+	return lstat(head, &st) == 0 && stat(objects, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* A stranger's word for a path is not enough: the repository must be ours. */
 int ff_core_check_repo(const char *path, struct ff_err *err)
 {
@@ -284,6 +294,8 @@ int ff_core_check_repo(const char *path, struct ff_err *err)
 		return ff_err_set(err, FF_E_PROTOCOL, "the repository's path is not absolute: %s", shown);
 	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
 		return ff_err_set(err, FF_E_NOT_FOUND, "there is no repository at %s", shown);
+	if (!is_git_dir(path))
+		return ff_err_set(err, FF_E_NOT_FOUND, "%s is not a Git repository", shown);
 	if (geteuid() != 0 && st.st_uid != geteuid())
 		return ff_err_set(err, FF_E_NOT_ALLOWED, "%s belongs to another account than this daemon's", shown);
 	return 0;

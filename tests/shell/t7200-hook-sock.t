@@ -48,6 +48,15 @@ else
 	test_skip 'another account does not take all places' 'needs root'
 fi
 
+test_expect 'a push into a folder that is no repository leaves nothing behind' '
+	mkdir "$T/plain"
+	perl -MIO::Socket::UNIX -e '"'"'my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die; my ($z, $o) = ("0" x 40, "1" x 40);
+		print $s "{\"m\":\"push\",\"v\":1,\"id\":\"", "7" x 32, "\",\"repo\":\"$ARGV[1]\",\"pusher\":\"x\",\"refs\":[{\"old\":\"$z\",\"new\":\"$o\",\"ref\":\"refs/heads/claude/x\"}],\"options\":[\"claude=x\"]}\n";
+		$s->flush; print <$s>'"'"' "$T/run/hook.sock" "$T/plain" >"$T/answer"
+	like "$(cat answer)" "error: no job"
+	unlike "$(ff list --json)" plain
+'
+
 test_expect 'without a descriptor to spare the daemon waits, and then takes the push' '
 	pid=$(process_pid daemon)
 	wait_until "[ -z \"\$(ff list --json | grep -E \"queued|running\")\" ]" 60
