@@ -14,6 +14,9 @@
 #include "base/sock.h"
 #include "base/text.h"
 
+/* From the end of its channel to its exit; a worker may be removing a large folder. */
+#define LINGER_MS 60000
+
 /* FLOWFORGE_SECTION_KEY: part of what is in roles.conf already. */
 static bool is_setting(const char *entry)
 {
@@ -75,8 +78,25 @@ static void on_ended(void *arg, pid_t pid, int status)
 	(void)pid;
 	c->exit_watch = NULL;
 	c->pid = 0;
+	ff_watch_free(&c->linger);
 	ff_chan_free(&c->chan);
 	c->on_exit(c->owner, status);
+}
+
+/* A role without its parent exits; one that hangs instead would never be replaced. */
+static void on_linger(void *arg)
+{
+	struct ff_child *c = arg;
+
+	ff_log_error(&c->core->log, "child.hangs", "the %s did not exit: killed", c->role);
+	ff_child_kill(c, SIGKILL);
+}
+
+static void await_exit(struct ff_child *c)
+{
+	ff_chan_free(&c->chan);
+	if (!c->linger)
+		c->linger = ff_loop_timer(c->core->loop, LINGER_MS, on_linger, c);
 }
 
 /* Broken rules end the peer; an end of file means that the exit follows. */
@@ -89,7 +109,7 @@ static void on_closed(void *arg, struct ff_chan *chan, const struct ff_err *err)
 		ff_log_error(&c->core->log, "child.bad", "the %s broke the protocol: %s", c->role, err->text);
 		ff_child_kill(c, SIGKILL);
 	}
-	ff_chan_free(&c->chan);
+	await_exit(c);
 }
 
 static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
@@ -144,11 +164,12 @@ void ff_child_kill(struct ff_child *c, int signo)
 
 void ff_child_hang_up(struct ff_child *c)
 {
-	ff_chan_free(&c->chan);
+	await_exit(c);
 }
 
 void ff_child_fini(struct ff_child *c)
 {
+	ff_watch_free(&c->linger);
 	ff_chan_free(&c->chan);
 	if (c->pid > 0) {
 		ff_watch_free(&c->exit_watch);

@@ -142,12 +142,12 @@ static int cmd_watch(struct ff_request *r, const json_t *args, struct ff_err *er
 	if (json_object_get(args, "after") && ff_msg_int(args, "after", 0, INT64_MAX, &after, err) < 0)
 		return -1;
 	if (!json_object_get(args, "job")) {
-		ff_request_watch(r, 0, after);
-		return 0;
+		return ff_request_watch(r, 0, after, err);
 	}
 	if (find_job(r, args, &job, err) < 0)
 		return -1;
-	ff_request_watch(r, job->id, after);
+	if (ff_request_watch(r, job->id, after, err) < 0)
+		return -1;
 	if (ff_job_state_ended(job->state))
 		ff_watch_ended(ff_request_core(r), job);
 	return 0;
@@ -333,8 +333,9 @@ static void on_tip(struct ff_core *core, void *arg, const json_t *data, int fd, 
 	char id[33];
 	json_t *msg;
 
-	(void)more;
 	ff_close(&fd);
+	if (more && !error)
+		return; /* a branch is in the last part or nowhere */
 	if (error || !oid) {
 		ff_err_set(&err, FF_E_NOT_FOUND, "the repository has no branch %s", s->ref + strlen(FF_HEADS));
 		ff_reply_end(s->r, error ? error : &err, NULL);

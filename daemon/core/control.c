@@ -109,15 +109,12 @@ static void old_event(void *arg, int64_t seq, int64_t job, enum ff_event_type ty
 	r->last_seq = seq;
 }
 
-void ff_request_watch(struct ff_request *r, int64_t job, int64_t after)
+int ff_request_watch(struct ff_request *r, int64_t job, int64_t after, struct ff_err *err)
 {
-	struct ff_err err = { 0 };
-
 	r->watching = true;
 	r->job = job;
 	r->last_seq = after;
-	if (job && ff_store_events(ff_request_core(r)->store, job, after, 100000, old_event, r, &err) < 0)
-		ff_reply_end(r, &err, NULL);
+	return job ? ff_store_events(ff_request_core(r)->store, job, after, 100000, old_event, r, err) : 0;
 }
 
 void ff_watch_event(struct ff_core *core, int64_t job, int64_t seq, json_t *event)

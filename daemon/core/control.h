@@ -18,7 +18,7 @@ void ff_reply_item(struct ff_request *r, json_t *data, int fd);
 /* Ends the request: err NULL or without a code means success. data may be NULL; taken. */
 void ff_reply_end(struct ff_request *r, const struct ff_err *err, json_t *data);
 /* From now on this request gets the events of the job (0: of all) with seq > after, until the job ends. */
-void ff_request_watch(struct ff_request *r, int64_t job, int64_t after);
+int ff_request_watch(struct ff_request *r, int64_t job, int64_t after, struct ff_err *err);
 
 /* Runs a command; it ends the request now or later. */
 void ff_command_run(struct ff_request *r, const char *command, const json_t *args);

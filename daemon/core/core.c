@@ -185,8 +185,8 @@ static int begin(struct ff_core *core, struct ff_err *err)
 static void end(struct ff_core *core)
 {
 	ff_turn_end(core);
-	ff_timers_fini(core);
 	ff_turn_fini(core);
+	ff_timers_fini(core);
 	ff_spool_fini(core);
 	ff_sandbox_fini(core);
 	ff_workers_fini(core);

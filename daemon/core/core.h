@@ -60,6 +60,7 @@ struct ff_core {
 	struct ff_control *control;   /* control.c */
 	struct ff_spool *spool;       /* spool.c */
 	struct ff_watch *timer;       /* timers.c */
+	int64_t clock_offset;         /* timers.c: wall clock over monotonic clock */
 	bool draining;
 	int exit_status;
 };
@@ -119,6 +120,7 @@ struct ff_child {
 	pid_t pid;
 	struct ff_chan *chan;     /* NULL once it was closed */
 	struct ff_watch *exit_watch;
+	struct ff_watch *linger;  /* its channel has ended, its exit is awaited */
 	ff_msg_fn on_msg;
 	/* Called once, after the process is reaped; the owner then frees the struct by ff_child_fini. */
 	void (*on_exit)(void *owner, int status);
@@ -148,6 +150,8 @@ int ff_gateway_start(struct ff_core *core, struct ff_err *err);
 void ff_gateway_open(struct ff_core *core, int64_t job, int attempt);
 /* ended: the job is over, an answer under way is broken off; else it is recorded for the next attempt. */
 void ff_gateway_close(struct ff_core *core, int64_t job, bool ended);
+/* Bills that could not be written when they came. */
+void ff_gateway_bill_again(struct ff_core *core);
 bool ff_gateway_alive(const struct ff_core *core);
 void ff_gateway_fini(struct ff_core *core);
 
@@ -157,7 +161,8 @@ int ff_workers_count(const struct ff_core *core);
 bool ff_worker_runs(const struct ff_core *core, int64_t job);
 void ff_worker_start(struct ff_core *core, const struct ff_job *job);
 void ff_worker_stop(struct ff_core *core, int64_t job); /* at once; the sandbox dies with it */
-void ff_workers_gateway_ready(struct ff_core *core, int64_t job);
+/* error: why there is no socket, NULL when there is one. */
+void ff_workers_gateway_ready(struct ff_core *core, int64_t job, const struct ff_err *error);
 void ff_workers_reopen_sockets(struct ff_core *core); /* after the gateway was started again */
 void ff_worker_sweep(struct ff_core *core, int64_t job); /* removes the folder of an ended job */
 void ff_workers_sweep_left(struct ff_core *core);        /* at start: folders of jobs that have ended */

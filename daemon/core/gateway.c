@@ -15,6 +15,8 @@
 #define DELAY_FIRST_MS 100
 #define DELAY_MOST_MS 30000
 #define HTTP_OK 200
+/* Bills kept in memory while the record cannot be written. */
+#define UNBILLED_MAX 10000
 
 struct ff_gateway {
 	struct ff_core *core;
@@ -22,6 +24,7 @@ struct ff_gateway {
 	bool spoke;           /* since it was started */
 	int64_t delay_ms;
 	struct ff_watch *again;
+	json_t *unbilled;     /* array of usage messages whose turn failed */
 };
 
 static int start(struct ff_gateway *g, struct ff_err *err);
@@ -63,6 +66,34 @@ static void take_usage(struct ff_core *core, const json_t *msg)
 		ff_log_error(&core->log, "gateway.usage", "job %" PRId64 ": %s", a.job, err.text);
 }
 
+static void after_billing(struct ff_core *core, void *arg, bool ok)
+{
+	json_t *msg = arg;
+
+	/* What was spent is spent; the gateway does not say it again. */
+	if (!ok && json_array_size(core->gateway->unbilled) < UNBILLED_MAX)
+		(void)json_array_append(core->gateway->unbilled, msg);
+	else if (!ok)
+		ff_log_error(&core->log, "gateway.usage", "a bill is lost: over %d wait for the record", UNBILLED_MAX);
+	json_decref(msg);
+}
+
+static void bill(struct ff_core *core, json_t *msg)
+{
+	take_usage(core, msg);
+	ff_turn_after(core, after_billing, json_incref(msg));
+}
+
+void ff_gateway_bill_again(struct ff_core *core)
+{
+	json_t *list = core->gateway->unbilled;
+
+	core->gateway->unbilled = json_array();
+	for (size_t i = 0; i < json_array_size(list); i++)
+		bill(core, json_array_get(list, i));
+	json_decref(list);
+}
+
 static void take_limited(struct ff_core *core, const json_t *msg)
 {
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
@@ -85,6 +116,15 @@ static void take_limited(struct ff_core *core, const json_t *msg)
 		ff_log_debug(&core->log, "gateway.limited", "job %" PRId64 ": %s", id, err.text);
 }
 
+static void take_opened(struct ff_core *core, int64_t job, const json_t *error)
+{
+	struct ff_err err = { 0 };
+
+	if (json_is_object(error))
+		(void)ff_err_from_json(error, &err); /* it always fails: that is what it makes */
+	ff_workers_gateway_ready(core, job, json_is_object(error) ? &err : NULL);
+}
+
 static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
 {
 	struct ff_gateway *g = arg;
@@ -94,11 +134,11 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 	ff_close(&fd);
 	g->spoke = true;
 	if (type == FF_MSG_USAGE)
-		take_usage(g->core, msg);
+		bill(g->core, msg);
 	else if (type == FF_MSG_LIMITED)
 		take_limited(g->core, msg);
 	else if (type == FF_MSG_OPENED && ff_msg_int(msg, "job", 1, INT64_MAX, &job, NULL) == 0)
-		ff_workers_gateway_ready(g->core, job);
+		take_opened(g->core, job, json_object_get(msg, "error"));
 }
 
 static void start_again(void *arg)
@@ -143,6 +183,7 @@ int ff_gateway_start(struct ff_core *core, struct ff_err *err)
 {
 	core->gateway = ff_calloc(1, sizeof *core->gateway);
 	core->gateway->core = core;
+	core->gateway->unbilled = json_array();
 	return start(core->gateway, err);
 }
 
@@ -175,6 +216,7 @@ void ff_gateway_fini(struct ff_core *core)
 	if (!g)
 		return;
 	ff_watch_free(&g->again);
+	json_decref(g->unbilled);
 	ff_child_fini(&g->child);
 	free(g);
 }

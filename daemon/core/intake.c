@@ -255,6 +255,23 @@ static int take_ref(struct take *t, struct ff_push *p, const struct ff_options *
 	return trigger == FF_TRIGGER_JOB ? create_job(core, p, err) : 0;
 }
 
+/* All or nothing: a pusher who is told that there is no job must not get one. */
+static int check_refs(const json_t *refs, struct ff_err *err)
+{
+	for (size_t i = 0; i < json_array_size(refs); i++) {
+		const json_t *r = json_array_get(refs, i);
+		FF_AUTO(ff_free) char *ref = NULL;
+		const char *from = NULL, *to = NULL;
+
+		if (ff_msg_str(r, "old", &from, err) < 0 || ff_msg_str(r, "new", &to, err) < 0 ||
+		    ff_msg_bytes(r, "ref", &ref, err) < 0)
+			return -1;
+		if (!ref || !ff_oid_valid(from) || !ff_oid_valid(to))
+			return ff_err_set(err, FF_E_PROTOCOL, "a ref of the push is malformed");
+	}
+	return 0;
+}
+
 static int take_refs(struct take *t, struct ff_push *p, const json_t *refs, const struct ff_options *options,
 		     struct ff_err *err)
 {
@@ -265,9 +282,8 @@ static int take_refs(struct take *t, struct ff_push *p, const json_t *refs, cons
 		if (ff_msg_str(r, "old", &p->old_oid, err) < 0 || ff_msg_str(r, "new", &p->new_oid, err) < 0 ||
 		    ff_msg_bytes(r, "ref", &ref, err) < 0)
 			return -1;
-		if (!ref || !ff_oid_valid(p->old_oid) || !ff_oid_valid(p->new_oid))
-			return ff_err_set(err, FF_E_PROTOCOL, "a ref of the push is malformed");
 		p->ref = ref;
+		p->decided = false;
 		if (take_ref(t, p, options, err) < 0)
 			return -1;
 	}
@@ -321,7 +337,7 @@ static int read_push(struct take *t, const json_t *msg, uid_t uid, struct ff_err
 		return ff_err_set(err, FF_E_PROTOCOL, "the push has no id, repository or refs");
 	if ((int64_t)json_array_size(refs) > ff_conf_int(t->core->conf, FF_CONF_HOOK_MAX_REFS))
 		return ff_err_set(err, FF_E_TOO_LARGE, "%zu refs in one push are over hook.max-refs", json_array_size(refs));
-	if (ff_core_check_repo(repo, err) < 0)
+	if (check_refs(refs, err) < 0 || ff_core_check_repo(repo, err) < 0)
 		return -1;
 	/* Another account says what it likes; its uid is what the kernel says. */
 	if (uid != geteuid() && uid != 0) {

@@ -274,7 +274,7 @@ void ff_core_dispatch(struct ff_core *core)
 	       ff_store_next_queued(core->store, &id, &err) == 0 && id)
 		if (start_job(core, id, &err) < 0)
 			break;
-	if (err.code)
+	if (err.code && !core->turn_failed) /* of a failed turn it was said already */
 		ff_log_error(&core->log, "queue.dispatch", "%s", err.text);
 }
 
@@ -299,8 +299,12 @@ void ff_core_attempt_failed(struct ff_core *core, int64_t id, int attempt, enum 
 	struct ff_err err = { 0 };
 	int allowed;
 
-	if (ff_store_job_get(core->store, id, &job, &err) < 0 || job->state != FF_JOB_RUNNING ||
-	    job->attempt != attempt)
+	if (ff_store_job_get(core->store, id, &job, &err) < 0) {
+		if (err.code == FF_E_STORE)
+			ff_turn_fail(core, &err); /* asked again when the record is mended */
+		return;
+	}
+	if (job->state != FF_JOB_RUNNING || job->attempt != attempt)
 		return; /* its end was recorded already */
 	allowed = job->spec.retries;
 	if ((lost || code == FF_E_CONTAINER_START_FAILED) && allowed < HOST_FAULTS_MAX)
@@ -310,7 +314,7 @@ void ff_core_attempt_failed(struct ff_core *core, int64_t id, int attempt, enum 
 		/* Its recovery points are whole, so the first loss is mended at once. */
 		ev.until_ms = ff_clock_wall() + (lost && job->failures == 0 ? 0 : retry_delay(job->failures + 1));
 	}
-	if (ff_core_event(core, job, &ev, &err) < 0)
+	if (ff_core_event(core, job, &ev, &err) < 0 && err.code != FF_E_STORE)
 		ff_log_error(&core->log, "job.attempt", "job %" PRId64 ": %s", id, err.text);
 	if (code == FF_E_CONTAINER_START_FAILED || code == FF_E_SANDBOX_MISSING)
 		ff_sandbox_check(core);
@@ -354,7 +358,7 @@ int ff_core_restart_jobs(struct ff_core *core, const char *why, struct ff_err *e
 	if (requeue_running(core, why, err) < 0 ||
 	    ff_store_jobs_in(core->store, FF_JOB_WAITING, FF_WAIT_NONE, BATCH, &ids, &n, err) < 0)
 		return -1;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && !core->turn_failed; i++)
 		ff_job_action(core, ids[i]);
 	return 0;
 }

@@ -20,6 +20,7 @@
 struct ask {
 	struct ask *next;
 	int64_t id;
+	bool parts; /* its answer may come in parts */
 	ff_reader_fn fn;
 	void *arg;
 };
@@ -84,10 +85,13 @@ static void answer(struct reader *r, const json_t *msg, int fd)
 		ff_close(&fd);
 		return;
 	}
+	more = more && a->parts; /* the others free what they asked with at the first answer */
 	if (!more)
 		*at = a->next;
 	if (!r->asks)
 		ff_watch_free(&r->deadline);
+	else /* only an answer gives more time: new questions would keep one that hangs alive */
+		ff_watch_again(r->deadline, ANSWER_MS);
 	if (error)
 		(void)ff_err_from_json(error, &err);
 	a->fn(r->all->core, a->arg, error ? NULL : json_object_get(msg, "data"), fd, more, error ? &err : NULL);
@@ -214,13 +218,11 @@ void ff_reader_ask(struct ff_core *core, int64_t repo, const char *what, json_t 
 		return;
 	}
 	a = ff_calloc(1, sizeof *a);
-	*a = (struct ask){ .next = r->asks, .id = ++all->last_id, .fn = fn, .arg = arg };
+	*a = (struct ask){ .next = r->asks, .id = ++all->last_id, .parts = !strcmp(what, "refs"), .fn = fn, .arg = arg };
 	r->asks = a;
 	r->used_ms = ff_clock_mono();
 	if (!r->deadline)
 		r->deadline = ff_loop_timer(core->loop, ANSWER_MS, on_deadline, r);
-	else
-		ff_watch_again(r->deadline, ANSWER_MS);
 	(void)ff_chan_send(r->child.chan, FF_MSG_ASK, json_pack("{s:I,s:s,s:s,s:o}", "id", (json_int_t)a->id, "what",
 			   what, "repo", url, "args", args), -1, NULL); /* a failure ends the child */
 }

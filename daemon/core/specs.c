@@ -132,7 +132,7 @@ static int record_bad(struct ff_core *core, const struct copy *c, const struct f
 
 	if (load_or_make_job(core, c, &job, err) < 0)
 		return -1;
-	if (ff_job_state_ended(job->state))
+	if (job->state != FF_JOB_WAITING || job->wait != FF_WAIT_SPEC)
 		return 0; /* cancelled meanwhile */
 	if (ff_core_event(core, job, &ev, err) < 0)
 		return -1;
@@ -231,6 +231,13 @@ static int decide(struct ff_core *core, const struct copy *c, const json_t *data
 	return 0;
 }
 
+static void resume(struct ff_core *core, void *arg, bool ok)
+{
+	(void)arg;
+	if (ok)
+		ff_specs_resume(core);
+}
+
 static void on_facts(struct ff_core *core, void *arg, const json_t *data, int fd, bool more,
 		     const struct ff_err *error)
 {
@@ -259,6 +266,8 @@ static void on_facts(struct ff_core *core, void *arg, const json_t *data, int fd
 	if (rc < 0)
 		ff_turn_fail(core, &err);
 	forget(core, q);
+	if (rc == 0 && !core->specs->first)
+		ff_turn_after(core, resume, NULL); /* more than BATCH were open */
 }
 
 /* --- the question -------------------------------------------------------------- */

@@ -8,6 +8,8 @@
 
 /* Looked at again at least this often, so that a clock that was set is noticed. */
 #define LOOK_MS 60000
+/* A step of the wall clock that is more than being steered. */
+#define CLOCK_STEP_MS 5000
 
 static void fire(struct ff_core *core, int64_t id, enum ff_timer_kind kind)
 {
@@ -33,6 +35,22 @@ static void fire(struct ff_core *core, int64_t id, enum ff_timer_kind kind)
 		ff_log_error(&core->log, "job.timer", "job %" PRId64 ": %s", id, err.text);
 }
 
+/* A retry in ten seconds stays one, and no job expires early, when the wall clock is set. */
+static int follow_clock(struct ff_core *core, int64_t now, struct ff_err *err)
+{
+	int64_t offset = now - ff_clock_mono(), by = offset - core->clock_offset;
+
+	if (!core->clock_offset || (by < CLOCK_STEP_MS && by > -CLOCK_STEP_MS)) {
+		core->clock_offset = offset;
+		return 0;
+	}
+	if (ff_store_timers_shift(core->store, by, err) < 0)
+		return -1;
+	core->clock_offset = offset;
+	ff_log_warn(&core->log, "clock.set", "the wall clock was set by %" PRId64 " ms: the timers of jobs go with it", by);
+	return 0;
+}
+
 static void on_timer(void *arg)
 {
 	ff_timers_run(arg);
@@ -47,7 +65,8 @@ void ff_timers_run(struct ff_core *core)
 	do {
 		if (ff_turn_open(core, &err) < 0)
 			break;
-		if (ff_store_timer_take(core->store, now, &job, &kind, &next, &err) < 0) {
+		if (follow_clock(core, now, &err) < 0 ||
+		    ff_store_timer_take(core->store, now, &job, &kind, &next, &err) < 0) {
 			ff_turn_fail(core, &err);
 			break;
 		}

@@ -45,6 +45,7 @@ static void mend(void *arg)
 		ff_turn_fail(core, &err);
 		return;
 	}
+	ff_gateway_bill_again(core);
 	ff_specs_resume(core);
 	ff_timers_run(core);
 	ff_core_dispatch(core);
@@ -80,8 +81,9 @@ static bool commit(struct ff_core *core)
 		ff_store_rollback(core->store);
 		return false;
 	}
-	if (core->store_broken)
-		ff_log_info(&core->log, "store.recovered", "the record can be written again");
+	if (!core->store_broken || !ff_store_wrote(core->store))
+		return true; /* a full disk takes a turn that writes nothing */
+	ff_log_info(&core->log, "store.recovered", "the record can be written again");
 	core->store_broken = false;
 	return true;
 }

@@ -23,6 +23,9 @@
 #include "base/proc.h"
 #include "base/text.h"
 
+/* The agent's time is job.deadline; fetching, rebase, proof and the end of the processes come on top. */
+#define GRACE_MS 1800000
+
 struct worker {
 	struct worker *next;
 	int64_t serial;   /* never used again, unlike the address */
@@ -33,6 +36,7 @@ struct worker {
 	bool sent;        /* has its job */
 	bool done;        /* has said how it ended */
 	bool stopped;     /* killed by us */
+	struct ff_watch *limit; /* then it is killed, whatever it says */
 	int log_fd;
 	int64_t log_bytes, log_dropped;
 };
@@ -167,6 +171,21 @@ static int record(struct worker *w, struct ff_event *ev, struct ff_err *err)
 	return ff_core_event(w->core, job, ev, err);
 }
 
+/* What a worker may tell by the way; the rest is a step, an outcome, or not its to say. */
+static bool is_news(enum ff_event_type type)
+{
+	static const enum ff_event_type news[] = {
+		FF_EVENT_JOB_PROGRESS, FF_EVENT_CLONE_STARTED, FF_EVENT_CLONE_COMPLETED, FF_EVENT_CONFLICT_DETECTED,
+		FF_EVENT_CONFLICT_RESOLVED, FF_EVENT_PUSH_COMPLETED, FF_EVENT_WORKER_STARTED, FF_EVENT_WORKER_STOPPED,
+		FF_EVENT_RATE_LIMIT,
+	};
+
+	for (size_t i = 0; i < FF_ARRAY_LEN(news); i++)
+		if (news[i] == type)
+			return true;
+	return false;
+}
+
 static void take_event(struct worker *w, const json_t *msg)
 {
 	FF_AUTO(ff_event_in_fini) struct ff_event_in in;
@@ -176,10 +195,12 @@ static void take_event(struct worker *w, const json_t *msg)
 	if (ff_event_from_msg(msg, &in, &err) == 0 && ff_msg_str(msg, "type", &type, &err) == 0) {
 		if (ff_event_by_name(type, &in.ev.type) < 0)
 			ff_err_set(&err, FF_E_PROTOCOL, "there is no event '%.60s'", type);
+		else if (!is_news(in.ev.type))
+			ff_err_set(&err, FF_E_PROTOCOL, "%s is not for a worker to tell", type);
 		else
 			(void)record(w, &in.ev, &err); /* err says it below */
 	}
-	if (err.code)
+	if (err.code && !w->core->turn_failed)
 		ff_log_warn(&w->core->log, "worker.event", "job %" PRId64 ": %s", w->job, err.text);
 }
 
@@ -205,7 +226,7 @@ static int record_outcome(struct worker *w, const char *outcome, struct ff_event
 	struct ff_event *ev = &in->ev;
 
 	if (!strcmp(outcome, "failed")) {
-		ff_core_attempt_failed(w->core, w->job, ev->attempt, ev->error ? ev->error : FF_E_INTERNAL,
+		ff_core_attempt_failed(w->core, w->job, w->attempt, ev->error ? ev->error : FF_E_INTERNAL,
 				       ev->text ? ev->text : "the worker gave no reason");
 		return 0;
 	}
@@ -228,7 +249,7 @@ static void take_done(struct worker *w, const json_t *msg)
 
 	if (ff_event_from_msg(msg, &in, &err) == 0 && ff_msg_str(msg, "outcome", &outcome, &err) == 0 &&
 	    record_outcome(w, outcome, &in, &err) == 0) {
-		w->done = true;
+		w->done = true; /* should the commit fail, on_ended sees to it */
 		ack_later(w);
 		return;
 	}
@@ -300,10 +321,11 @@ static void on_ended(void *arg, int status)
 	for (at = &core->workers->first; *at != w; at = &(*at)->next)
 		;
 	*at = w->next;
-	if (w->job)
+	if (w->job && !worker_of(core, w->job)) /* the socket may be the next attempt's by now */
 		ff_gateway_close(core, w->job, false);
-	if (w->job && !w->done && !w->stopped)
-		lost(w, status);
+	if (w->job)
+		lost(w, status); /* changes nothing when the end of the attempt is in the record */
+	ff_watch_free(&w->limit);
 	end_log(w);
 	ff_child_fini(&w->child);
 	free(w);
@@ -329,6 +351,25 @@ static struct worker *start(struct ff_core *core, int64_t job, int attempt, stru
 	w->next = core->workers->first;
 	core->workers->first = w;
 	return w;
+}
+
+static void on_limit(void *arg)
+{
+	struct worker *w = arg;
+
+	ff_log_error(&w->core->log, "worker.silent", "job %" PRId64 ": its worker did not end in time: killed", w->job);
+	ff_child_kill(&w->child, SIGKILL);
+}
+
+/* Not even a worker that hangs keeps its job, or one of server.workers, for ever. */
+static void set_limit(struct worker *w)
+{
+	int64_t ms = ff_conf_int(w->core->conf, FF_CONF_JOB_DEADLINE) + GRACE_MS;
+
+	if (!w->limit)
+		w->limit = ff_loop_timer(w->core->loop, ms, on_limit, w);
+	else
+		ff_watch_again(w->limit, ms);
 }
 
 static json_t *steps_json(const struct ff_job *job)
@@ -388,29 +429,47 @@ void ff_worker_start(struct ff_core *core, const struct ff_job *job)
 
 	if (w && w->attempt == job->attempt)
 		return;
+	if (w) { /* two in one folder would spoil each other's work */
+		w->stopped = true;
+		ff_child_kill(&w->child, SIGKILL);
+	}
 	w = start(core, job->id, job->attempt, &err);
 	if (!w) {
 		ff_core_attempt_failed(core, job->id, job->attempt, FF_E_CONTAINER_START_FAILED, err.text);
 		return;
 	}
 	open_log(w);
+	set_limit(w);
 	ff_gateway_open(core, job->id, job->attempt);
 }
 
-void ff_workers_gateway_ready(struct ff_core *core, int64_t id)
+/* Without a socket there is nothing that this attempt could do. */
+static void fail_start(struct worker *w, enum ff_err_code code, const char *text)
+{
+	w->stopped = true;
+	ff_child_kill(&w->child, SIGKILL);
+	ff_core_attempt_failed(w->core, w->job, w->attempt, code, text);
+}
+
+void ff_workers_gateway_ready(struct ff_core *core, int64_t id, const struct ff_err *error)
 {
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
 	FF_AUTO(ff_free) char *url = NULL;
 	struct worker *w = worker_of(core, id);
 	struct ff_err err = { 0 };
 
+	if (w && !w->done && error) {
+		fail_start(w, FF_E_CONTAINER_START_FAILED, error->text);
+		return;
+	}
 	if (!w || w->sent || !w->child.chan)
 		return;
 	if (ff_store_job_get(core->store, id, &job, &err) < 0 || !(url = ff_repo_url(core, job->repo, &err))) {
-		ff_core_attempt_failed(core, id, w->attempt, err.code, err.text);
+		fail_start(w, err.code, err.text);
 		return;
 	}
 	w->sent = true;
+	set_limit(w);
 	(void)ff_chan_send(w->child.chan, FF_MSG_JOB, job_message(core, job, url), -1, NULL); /* a failure ends the child */
 }
 
@@ -501,6 +560,7 @@ void ff_workers_fini(struct ff_core *core)
 
 	while (all && (w = all->first)) {
 		all->first = w->next;
+		ff_watch_free(&w->limit);
 		ff_child_fini(&w->child);
 		ff_close(&w->log_fd);
 		free(w);
