@@ -26,7 +26,7 @@
 #include "base/file.h"
 #include "base/names.h"
 
-static void notify(const char *state)
+void ff_core_notify(const char *state)
 {
 #ifdef HAVE_SYSTEMD
 	(void)sd_notify(0, state); /* without a service manager there is nobody to tell */
@@ -96,27 +96,6 @@ static int lock_state(struct ff_core *core, struct ff_err *err)
 	return 0;
 }
 
-static int write_hook_conf(struct ff_core *core, struct ff_err *err)
-{
-	FF_AUTO(ff_free) char *path = ff_conf_state_path(core->conf, "hook.conf");
-	FF_AUTO(ff_buf_fini) struct ff_buf text;
-
-	ff_buf_init(&text, 1024 * 1024);
-	ff_conf_write_hook_conf(core->conf, &text);
-	return ff_file_write(path, text.data, text.len, 0644, err);
-}
-
-/* What this process goes by, for those it starts; it may hold values that are nobody else's business. */
-static int write_roles_conf(struct ff_core *core, struct ff_err *err)
-{
-	FF_AUTO(ff_free) char *path = ff_conf_run_path(core->conf, FF_ROLES_CONF);
-	FF_AUTO(ff_buf_fini) struct ff_buf text;
-
-	ff_buf_init(&text, FF_CONF_TEXT_MAX);
-	ff_conf_write(core->conf, &text);
-	return ff_file_write(path, text.data, text.len, 0600, err);
-}
-
 static int open_record(struct ff_core *core, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *path = ff_conf_state_path(core->conf, FF_NAME ".db");
@@ -147,18 +126,10 @@ static void on_terminate(void *arg, int signo)
 		return;
 	}
 	core->draining = true;
-	notify("STOPPING=1");
+	ff_core_notify("STOPPING=1");
 	ff_log_info(&core->log, "core.drain", "no new job is started; %d run on, a second signal stops them",
 		    ff_workers_count(core));
 	(void)ff_loop_timer(core->loop, ff_conf_int(core->conf, FF_CONF_SERVER_DRAIN), on_drain_over, core);
-}
-
-static void on_hang_up(void *arg, int signo)
-{
-	struct ff_core *core = arg;
-
-	(void)signo;
-	ff_log_info(&core->log, "core.reload", "the configuration is read at start only: restart to change it");
 }
 
 /* --- life ------------------------------------------------------------------------- */
@@ -166,7 +137,7 @@ static void on_hang_up(void *arg, int signo)
 static int begin(struct ff_core *core, struct ff_err *err)
 {
 	if (make_folders(core, err) < 0 || lock_state(core, err) < 0 || open_record(core, err) < 0 ||
-	    write_hook_conf(core, err) < 0 || write_roles_conf(core, err) < 0)
+	    ff_reload_write(core->conf, err) < 0)
 		return -1;
 	ff_readers_init(core);
 	ff_workers_init(core);
@@ -199,6 +170,7 @@ static void end(struct ff_core *core)
 	ff_store_close(&core->store);
 	ff_loop_free(&core->loop);
 	ff_close(&core->lock_fd);
+	ff_reload_fini(core);
 }
 
 int ff_core_main(const struct ff_role_args *args)
@@ -212,11 +184,11 @@ int ff_core_main(const struct ff_role_args *args)
 	ff_loop_on_turn_end(core.loop, ff_turn_end, &core);
 	(void)ff_loop_signal(core.loop, SIGTERM, on_terminate, &core);
 	(void)ff_loop_signal(core.loop, SIGINT, on_terminate, &core);
-	(void)ff_loop_signal(core.loop, SIGHUP, on_hang_up, &core);
+	ff_reload_init(&core);
 	if (begin(&core, &err) == 0) {
 		ff_log_info(&core.log, "core.ready", "version " PACKAGE_VERSION ", state in %s",
 			    ff_conf_str(core.conf, FF_CONF_SERVER_STATE_DIR));
-		notify("READY=1");
+		ff_core_notify("READY=1");
 		if (ff_loop_run(core.loop, &err) == 0)
 			ff_log_info(&core.log, "core.stopped", "stopped");
 	}

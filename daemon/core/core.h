@@ -37,7 +37,9 @@ typedef void (*ff_after_fn)(struct ff_core *core, void *arg, bool ok);
 
 struct ff_core {
 	const struct ff_role_args *args;
+	/* A reload replaces it: what is borrowed from it does not outlive the callback that borrowed it. */
 	const struct ff_conf *conf;
+	struct ff_conf *reloaded; /* reload.c: owns conf from the first reload on */
 	struct ff_loop *loop;
 	struct ff_store *store;
 	struct ff_log log;
@@ -73,6 +75,15 @@ void ff_turn_fail(struct ff_core *core, const struct ff_err *err);
 void ff_turn_after(struct ff_core *core, ff_after_fn fn, void *arg);
 void ff_turn_end(void *core);
 void ff_turn_fini(struct ff_core *core);
+
+/* --- core.c, reload.c: the service manager and the configuration --------------- */
+/* As sd_notify(3). */
+void ff_core_notify(const char *state);
+/* Writes what hooks and roles read (hook.conf, roles.conf). */
+int ff_reload_write(const struct ff_conf *conf, struct ff_err *err);
+/* From now on SIGHUP reloads. */
+void ff_reload_init(struct ff_core *core);
+void ff_reload_fini(struct ff_core *core);
 
 /* --- jobs.c: the life of jobs -------------------------------------------- */
 /*

@@ -31,7 +31,7 @@ struct ff_log {
 	const char *request_id; /* borrowed, NULL: none */
 };
 
-/* Once, before the first line. role is borrowed for good. */
+/* Before the first line, and again when the level changes. role is borrowed for good. */
 void ff_log_setup(const char *role, enum ff_log_level least);
 /* -1 when there is no level of that name (debug info warn error). */
 int ff_log_level_by_name(const char *name, enum ff_log_level *ret_level);

@@ -10,6 +10,7 @@ test_expect 'every place is filled in' '
 	unlike "$(cat "$unit")" "@[A-Za-z]+@"
 	like "$(cat "$unit")" "^ExecStart=/.*/flowforged\$"
 	like "$(cat "$unit")" "^Type=(notify|exec)\$"
+	like "$(cat "$unit")" "^ExecReload=/bin/kill -HUP \\\$MAINPID\$"
 '
 
 test_expect 'nothing breaks the sandbox' '
