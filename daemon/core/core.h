@@ -109,6 +109,10 @@ int ff_core_find_job(struct ff_core *core, const char *word, struct ff_job **ret
 /* "https://host/jobs/12", or "" without server.url. Freed by ff_free. */
 char *ff_core_job_url(const struct ff_core *core, int64_t job);
 
+/* --- guards.c: no more jobs than anybody wanted ---------------------------- */
+/* Ends older jobs of the same branch that ask for the same and were not started. *ret_last: the last of them, or 0. */
+int ff_core_coalesce(struct ff_core *core, const struct ff_job *newest, int64_t *ret_last, struct ff_err *err);
+
 /* --- codec.c: jobs and events as JSON ------------------------------------ */
 json_t *ff_job_to_json(struct ff_core *core, const struct ff_job *job);
 /* Only the fields that the record keeps beside seq, job, type and time. */

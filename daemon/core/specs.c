@@ -90,8 +90,10 @@ static void tell_after(struct ff_core *core, int64_t push, char *text)
 	ff_turn_after(core, tell_pusher, l);
 }
 
-static char *job_line(struct ff_core *core, const struct ff_job *job)
+static char *job_line(struct ff_core *core, const struct ff_job *job, int64_t replaced)
 {
+	FF_AUTO(ff_free) char *instead = replaced ? ff_asprintf("\nhint: job %" PRId64 " is superseded by job %" PRId64,
+								replaced, job->id) : NULL;
 	FF_AUTO(ff_free) char *url = ff_core_job_url(core, job->id);
 	FF_AUTO(ff_free) char *target = ff_text_shown(job->spec.target, 24);
 	const char *missing = ff_sandbox_missing(core);
@@ -102,9 +104,9 @@ static char *job_line(struct ff_core *core, const struct ff_job *job)
 		why = ff_asprintf("\nhint: %s", job->reason ? job->reason : ff_job_wait_text(job->wait));
 	else if (missing && ff_sandbox_known(core))
 		why = ff_strdup("\nwarning: this host cannot run jobs now; it starts when that is mended");
-	return ff_asprintf("success: job %" PRId64 " %s (task from %s, target %s)%s%s%s\nhint: follow it: "
+	return ff_asprintf("success: job %" PRId64 " %s (task from %s, target %s)%s%s%s%s\nhint: follow it: "
 			   FF_NAME " watch %" PRId64, job->id, what, job->spec.task_from, target,
-			   *url ? "\n  " : "", url, why ? why : "", job->id);
+			   *url ? "\n  " : "", url, instead ? instead : "", why ? why : "", job->id);
 }
 
 static int load_or_make_job(struct ff_core *core, const struct copy *c, struct ff_job **ret, struct ff_err *err)
@@ -143,6 +145,7 @@ static int record_bad(struct ff_core *core, const struct copy *c, const struct f
 static int record_job(struct ff_core *core, const struct copy *c, struct ff_job_spec *spec, struct ff_err *err)
 {
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+	int64_t replaced = 0;
 
 	if (load_or_make_job(core, c, &job, err) < 0)
 		return -1;
@@ -151,9 +154,9 @@ static int record_job(struct ff_core *core, const struct copy *c, struct ff_job_
 	ff_job_spec_fini(&job->spec);
 	job->spec = *spec;
 	memset(spec, 0, sizeof *spec);
-	if (ff_core_enqueue(core, job, err) < 0)
+	if (ff_core_coalesce(core, job, &replaced, err) < 0 || ff_core_enqueue(core, job, err) < 0)
 		return -1;
-	tell_after(core, c->push.row, job_line(core, job));
+	tell_after(core, c->push.row, job_line(core, job, replaced));
 	return 0;
 }
 

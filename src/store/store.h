@@ -111,6 +111,11 @@ typedef void (*ff_store_job_fn)(void *arg, const struct ff_job *job);
 int ff_store_list(struct ff_store *s, const struct ff_job_filter *filter, ff_store_job_fn fn, void *arg,
 		  struct ff_err *err);
 
+/* --- guards ---------------------------------------------------------- */
+/* Jobs of pushes to the same ref as `than`, older than it, made after since_ms and never started. *ret_ids: ff_free. */
+int ff_store_unstarted_of_source(struct ff_store *s, const struct ff_job *than, int64_t since_ms, int64_t **ret_ids,
+				 size_t *ret_count, struct ff_err *err);
+
 /* --- events, timers, answers ------------------------------------------ */
 /* data: the event's fields as JSON text. */
 int ff_store_event_add(struct ff_store *s, int64_t job, enum ff_event_type type, int64_t at_ms, const char *data,

@@ -45,7 +45,7 @@ EOF
 chmod +x "$T/app.git/hooks/post-receive"
 
 test_expect 'daemon and hooks are set up' '
-	write_config server.workers=1 publish.hook-timeout=60s
+	write_config server.workers=1 publish.hook-timeout=60s queue.coalesce=0
 	start_daemon
 	ff hooks install app.git
 	touch go

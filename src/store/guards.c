@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* What keeps pushes from becoming more jobs than anybody wanted: questions about the jobs there were of late. */
+#include "store/stmt.h"
+#include "store/store.h"
+
+int ff_store_unstarted_of_source(struct ff_store *s, const struct ff_job *than, int64_t since_ms, int64_t **ret_ids,
+				 size_t *ret_count, struct ff_err *err)
+{
+	int64_t *ids = NULL;
+	size_t n = 0;
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT id FROM jobs WHERE state < 5 AND repo = ?1 AND source_ref = ?2 AND id < ?3"
+		" AND state IN (1, 2) AND attempt = 0 AND push IS NOT NULL AND created_ms > ?4 ORDER BY id");
+	ff_bind_int(&q, 1, than->repo);
+	ff_bind_bytes(&q, 2, than->source_ref);
+	ff_bind_int(&q, 3, than->id);
+	ff_bind_int(&q, 4, since_ms);
+	while ((rc = ff_step(&q, err)) > 0) {
+		ids = ff_realloc(ids, n + 1, sizeof *ids);
+		ids[n++] = ff_col_int(&q, 0);
+	}
+	if (rc < 0) {
+		ff_free(&ids);
+		return -1;
+	}
+	*ret_ids = ids;
+	*ret_count = n;
+	return 0;
+}
