@@ -26,6 +26,8 @@
 #include "model/client.h"
 
 #define FIELDS_MAX 16384
+/* Of the event that ends an answer over the limit, beside its text. */
+#define ERROR_EVENT_ROOM 256
 #define ERROR_MAX (256 * 1024)
 /* Time for the end of the body behind the end of the message. */
 #define TAIL_MS 2000
@@ -184,7 +186,7 @@ static void fail(struct ff_transfer *t, int status, const char *type, const char
 	if (f->done)
 		return;
 	t->doomed = true;
-	if (f->status) { /* the head is out: only a cut can tell */
+	if (f->status) { /* the head is out: only a cut can tell, which means "ask again" */
 		f->broken = true;
 		land(t);
 		return;
@@ -194,6 +196,26 @@ static void fail(struct ff_transfer *t, int status, const char *type, const char
 	ff_buf_clear(&f->fields);
 	(void)ff_buf_adds(&f->fields, "content-type: application/json\r\n");
 	ff_front_error_body(&f->body, type, text);
+	land(t);
+}
+
+/*
+ * The answer is over the limit, and would be so again: the client must hear
+ * that this is final, or the same tokens are paid for at every try.
+ */
+static void too_large(struct ff_transfer *t)
+{
+	static const char text[] = "the answer of the API is over gateway.max-answer";
+	struct ff_flight *f = t->flight;
+
+	if (!f->status || !f->stream || f->status != 200) {
+		fail(t, 413, "request_too_large", text);
+		return;
+	}
+	t->doomed = true;
+	f->body.max += sizeof text + ERROR_EVENT_ROOM;
+	(void)ff_buf_addf(&f->body, "\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"request_too_large\","
+			  "\"message\":\"%s\"}}\n\n", text);
 	land(t);
 }
 
@@ -311,7 +333,7 @@ static size_t on_body(char *p, size_t size, size_t count, void *arg)
 	}
 	ff_watch_again(t->silence, f->job->gw->limits.idle_ms);
 	if ((t->upstream_status != 200 && f->body.len + n > ERROR_MAX) || ff_buf_add(&f->body, p, n) < 0) {
-		fail(t, 502, "api_error", "the API's answer is over gateway.max-answer");
+		too_large(t);
 		return 0;
 	}
 	if (f->status == 200)
