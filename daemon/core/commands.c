@@ -280,8 +280,12 @@ static int cmd_retry(struct ff_request *r, const json_t *args, struct ff_err *er
 	if (!job->spec.task)
 		return ff_err_set(err, FF_E_CONFLICT, "job %" PRId64 " never had a task: push again", job->id);
 	copy_spec(again, job);
-	if (ff_core_create(core, again, 0, job->id, err) < 0 || ff_core_enqueue(core, again, err) < 0)
+	if (ff_core_create(core, again, 0, job->id, err) < 0)
 		return -1;
+	if (ff_core_enqueue(core, again, err) < 0) {
+		ff_turn_fail(core, err); /* half a job would wait for ever for a push that it does not have */
+		return -1;
+	}
 	end_after_commit(r, again->id);
 	return 0;
 }

@@ -36,10 +36,21 @@ struct reader {
 	bool going; /* hung up, about to exit */
 };
 
+/* A question for which no reader may be started now. */
+struct waiting {
+	struct waiting *next;
+	int64_t repo;
+	char *what;
+	json_t *args;
+	ff_reader_fn fn;
+	void *arg;
+};
+
 struct ff_readers {
 	struct ff_core *core;
 	struct reader *first;
 	int64_t last_id;
+	struct waiting *waiting, **waiting_end; /* first come, first served */
 };
 
 struct refusal {
@@ -67,6 +78,8 @@ static void refuse(struct ff_core *core, ff_reader_fn fn, void *arg, const struc
 	*r = (struct refusal){ .fn = fn, .arg = arg, .err = *err, .core = core };
 	r->timer = ff_loop_timer(core->loop, 0, refuse_now, r);
 }
+
+static void serve_waiting(struct ff_readers *all);
 
 static void answer(struct reader *r, const json_t *msg, int fd)
 {
@@ -97,6 +110,8 @@ static void answer(struct reader *r, const json_t *msg, int fd)
 	a->fn(r->all->core, a->arg, error ? NULL : json_object_get(msg, "data"), fd, more, error ? &err : NULL);
 	if (!more)
 		free(a);
+	if (!r->asks)
+		serve_waiting(r->all);
 }
 
 static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
@@ -124,6 +139,7 @@ static void drop_asks(struct reader *r, const char *why)
 static void on_ended(void *arg, int status)
 {
 	struct reader *r = arg, **at;
+	struct ff_readers *all = r->all;
 
 	(void)status;
 	for (at = &r->all->first; *at != r; at = &(*at)->next)
@@ -133,6 +149,7 @@ static void on_ended(void *arg, int status)
 	drop_asks(r, "the reader of the repository ended unexpectedly");
 	ff_child_fini(&r->child);
 	free(r);
+	serve_waiting(all);
 }
 
 static void on_deadline(void *arg)
@@ -144,8 +161,11 @@ static void on_deadline(void *arg)
 	ff_child_kill(&r->child, SIGKILL);
 }
 
-/* Over the limit, the idle reader that was used longest ago goes. */
-static void make_room(struct ff_readers *all)
+/*
+ * Whether one more may be started.  At the limit, the idle reader that was
+ * used longest ago goes for it; when all are busy, the question waits.
+ */
+static bool make_room(struct ff_readers *all)
 {
 	int64_t limit = ff_conf_int(all->core->conf, FF_CONF_SERVER_READERS), n = 0;
 	struct reader *oldest = NULL;
@@ -155,12 +175,16 @@ static void make_room(struct ff_readers *all)
 		if (!r->going && !r->asks && (!oldest || r->used_ms < oldest->used_ms))
 			oldest = r;
 	}
-	if (n < limit || !oldest)
-		return;
+	if (n < limit)
+		return true;
+	if (!oldest)
+		return false;
 	oldest->going = true;
 	ff_child_hang_up(&oldest->child);
+	return true;
 }
 
+/* NULL: it could not be started, or (err without a code) there is no room. */
 static struct reader *reader_of(struct ff_readers *all, int64_t repo, struct ff_err *err)
 {
 	struct reader *r;
@@ -168,7 +192,8 @@ static struct reader *reader_of(struct ff_readers *all, int64_t repo, struct ff_
 	for (r = all->first; r; r = r->next)
 		if (r->repo == repo && !r->going && r->child.chan)
 			return r;
-	make_room(all);
+	if (!make_room(all))
+		return NULL;
 	r = ff_calloc(1, sizeof *r);
 	r->all = all;
 	r->repo = repo;
@@ -204,6 +229,36 @@ char *ff_repo_url(struct ff_core *core, int64_t repo, struct ff_err *err)
 	return ff_store_repo_path(core->store, repo, &path, err) < 0 ? NULL : file_url(path);
 }
 
+static void wait_for_room(struct ff_readers *all, int64_t repo, const char *what, json_t *args, ff_reader_fn fn,
+			  void *arg)
+{
+	struct waiting *w = ff_calloc(1, sizeof *w);
+
+	*w = (struct waiting){ .repo = repo, .what = ff_strdup(what), .args = args, .fn = fn, .arg = arg };
+	*all->waiting_end = w;
+	all->waiting_end = &w->next;
+}
+
+static struct waiting *next_waiting(struct ff_readers *all)
+{
+	struct waiting *w = all->waiting;
+
+	if (w && !(all->waiting = w->next))
+		all->waiting_end = &all->waiting;
+	return w;
+}
+
+static void serve_waiting(struct ff_readers *all)
+{
+	struct waiting *w = next_waiting(all);
+
+	if (!w)
+		return;
+	ff_reader_ask(all->core, w->repo, w->what, w->args, w->fn, w->arg);
+	ff_free(&w->what);
+	free(w);
+}
+
 void ff_reader_ask(struct ff_core *core, int64_t repo, const char *what, json_t *args, ff_reader_fn fn, void *arg)
 {
 	struct ff_readers *all = core->readers;
@@ -212,6 +267,10 @@ void ff_reader_ask(struct ff_core *core, int64_t repo, const char *what, json_t 
 	struct reader *r = url ? reader_of(all, repo, &err) : NULL;
 	struct ask *a;
 
+	if (!r && !err.code) {
+		wait_for_room(all, repo, what, args, fn, arg);
+		return;
+	}
 	if (!r) {
 		json_decref(args);
 		refuse(core, fn, arg, &err);
@@ -231,6 +290,7 @@ void ff_readers_init(struct ff_core *core)
 {
 	core->readers = ff_calloc(1, sizeof *core->readers);
 	core->readers->core = core;
+	core->readers->waiting_end = &core->readers->waiting;
 }
 
 void ff_readers_fini(struct ff_core *core)
@@ -249,6 +309,10 @@ void ff_readers_fini(struct ff_core *core)
 		ff_watch_free(&r->deadline);
 		ff_child_fini(&r->child);
 		free(r);
+	}
+	for (struct waiting *w; all && (w = next_waiting(all)); free(w)) {
+		ff_free(&w->what);
+		json_decref(w->args);
 	}
 	free(all);
 }
