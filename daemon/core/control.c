@@ -2,15 +2,12 @@
 /* The clients of control.sock: requests in, answers out after the commit, and those that watch. */
 #include "daemon/core/control.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/sock.h"
 
 #define CLIENTS_MAX 256
-/* How long nobody is let in when all places or descriptors are taken. */
-#define FULL_MS 200
 
 struct client {
 	struct client *next;
@@ -28,12 +25,9 @@ struct ff_request {
 };
 
 struct ff_control {
-	int fd;
-	struct ff_watch *watch;
-	struct ff_watch *again; /* listens again after FULL_MS */
+	struct ff_listener door;
 	struct client *clients;
 	struct ff_request *requests;
-	int n_clients;
 };
 
 static void drop_client_if_idle(struct client *c)
@@ -46,8 +40,8 @@ static void drop_client_if_idle(struct client *c)
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
-	ctl->n_clients--;
 	free(c);
+	ff_listener_left(&ctl->door);
 }
 
 static void end_request(struct ff_request *r)
@@ -198,16 +192,10 @@ static void add_client(struct ff_core *core, int fd)
 	c->chan = ff_chan_new(fd, FF_PEER_CORE, FF_PEER_CLIENT);
 	c->next = core->control->clients;
 	core->control->clients = c;
-	core->control->n_clients++;
 	ff_chan_attach(c->chan, core->loop, on_msg, on_closed, c);
 }
 
-static void on_again(void *arg)
-{
-	ff_watch_want(((struct ff_core *)arg)->control->watch, FF_LOOP_READ);
-}
-
-static void let_in(struct ff_core *core, int fd)
+static bool let_in(struct ff_core *core, int fd)
 {
 	uid_t uid = (uid_t)-1;
 	pid_t pid;
@@ -216,31 +204,10 @@ static void let_in(struct ff_core *core, int fd)
 	if (ff_sock_peer(fd, &uid, &pid, NULL) < 0 || (uid != geteuid() && uid != 0)) {
 		ff_log_warn(&core->log, "control.refused", "uid %lu may not use the control socket", (unsigned long)uid);
 		ff_close(&fd);
-		return;
+		return false;
 	}
 	add_client(core, fd);
-}
-
-static void on_connection(void *arg, unsigned ready)
-{
-	struct ff_core *core = arg;
-	struct ff_control *ctl = core->control;
-	int fd;
-
-	(void)ready;
-	while (ctl->n_clients < CLIENTS_MAX) {
-		fd = ff_sock_accept(ctl->fd);
-		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
-			continue;
-		if (fd < 0 && errno == EAGAIN)
-			return;
-		if (fd < 0)
-			break;
-		let_in(core, fd);
-	}
-	/* The loop would wake us at once again for those who still wait. */
-	ff_watch_want(ctl->watch, 0);
-	ff_watch_again(ctl->again, FULL_MS);
+	return true;
 }
 
 int ff_control_init(struct ff_core *core, struct ff_err *err)
@@ -248,12 +215,8 @@ int ff_control_init(struct ff_core *core, struct ff_err *err)
 	FF_AUTO(ff_free) char *path = ff_conf_run_path(core->conf, "control.sock");
 
 	core->control = ff_calloc(1, sizeof *core->control);
-	core->control->fd = -1;
-	if (ff_sock_listen(path, 0600, &core->control->fd, err) < 0)
-		return -1;
-	core->control->watch = ff_loop_fd(core->loop, core->control->fd, FF_LOOP_READ, on_connection, core);
-	core->control->again = ff_loop_timer(core->loop, FULL_MS, on_again, core);
-	return 0;
+	core->control->door = (struct ff_listener){ .core = core, .most = CLIENTS_MAX, .let_in = let_in };
+	return ff_listener_open(&core->control->door, path, 0600, err);
 }
 
 void ff_control_fini(struct ff_core *core)
@@ -273,8 +236,6 @@ void ff_control_fini(struct ff_core *core)
 		ff_chan_free(&c->chan);
 		free(c);
 	}
-	ff_watch_free(&ctl->again);
-	ff_watch_free(&ctl->watch);
-	ff_close(&ctl->fd);
+	ff_listener_fini(&ctl->door);
 	free(ctl);
 }

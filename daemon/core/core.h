@@ -148,6 +148,19 @@ void ff_child_kill(struct ff_child *child, int signo);
 void ff_child_hang_up(struct ff_child *child);
 void ff_child_fini(struct ff_child *child);
 
+/* --- listener.c: a socket with a bounded number of guests ------------------ */
+struct ff_listener {
+	struct ff_core *core;
+	int most;                                     /* guests at once */
+	bool (*let_in)(struct ff_core *core, int fd); /* takes fd; true: one guest more */
+	int fd, guests;
+	struct ff_watch *watch, *again;
+};
+/* core, most and let_in are set by the caller. */
+int ff_listener_open(struct ff_listener *l, const char *path, mode_t mode, struct ff_err *err);
+void ff_listener_left(struct ff_listener *l); /* a guest has gone */
+void ff_listener_fini(struct ff_listener *l); /* also of one that is not open: fd -1 */
+
 /* --- readers.c ------------------------------------------------------------ */
 /* data is borrowed, NULL when err is set; fd is owned by the callee (-1: none). `more`: another answer follows. */
 typedef void (*ff_reader_fn)(struct ff_core *core, void *arg, const json_t *data, int fd, bool more,

@@ -7,7 +7,6 @@
  */
 #include "daemon/core/core.h"
 
-#include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -29,8 +28,6 @@
 #define HOOKS_PER_UID 64
 /* No hook waits longer for its answer (hook.timeout), so whoever still has not said its push is none. */
 #define HOOK_TALK_MS 2000
-/* How long nobody is let in when all places or descriptors are taken. */
-#define FULL_MS 200
 /* Whoever reaches hook.sock can make us complain: no more than a line in this time. */
 #define COMPLAIN_MS 1000
 /* What a pusher gets to see (`remote: ` comes on top); the hook cuts off more. */
@@ -62,11 +59,8 @@ struct hook {
 };
 
 struct ff_intake {
-	int fd;
-	struct ff_watch *watch;
-	struct ff_watch *again; /* listens again after FULL_MS */
+	struct ff_listener door;
 	struct hook *hooks;
-	int n_hooks;
 	int64_t complained_ms; /* monotonic, of the last line about a bad hook */
 	int64_t not_said;      /* complaints since */
 	struct take *takes;
@@ -387,11 +381,10 @@ static void drop_hook(struct hook *h)
 	while (*at != h)
 		at = &(*at)->next;
 	*at = h->next;
-	in->n_hooks--;
 	ff_watch_free(&h->timer);
 	ff_chan_free(&h->chan);
 	free(h);
-	ff_watch_want(in->watch, FF_LOOP_READ);
+	ff_listener_left(&in->door);
 }
 
 /* Long lines are broken at blanks; what goes on is indented, so that git colours only the first word. */
@@ -510,11 +503,6 @@ static void on_talk_time(void *arg)
 	drop_hook(h);
 }
 
-static void on_again(void *arg)
-{
-	ff_watch_want(((struct ff_core *)arg)->intake->watch, FF_LOOP_READ);
-}
-
 /* One account must not hold all places against the others. */
 static bool has_room(const struct ff_intake *in, uid_t uid)
 {
@@ -527,7 +515,7 @@ static bool has_room(const struct ff_intake *in, uid_t uid)
 	return n < HOOKS_PER_UID;
 }
 
-static void add_hook(struct ff_core *core, int fd)
+static bool add_hook(struct ff_core *core, int fd)
 {
 	struct ff_intake *in = core->intake;
 	uid_t uid = (uid_t)-1; /* nobody's word counts for less */
@@ -537,37 +525,15 @@ static void add_hook(struct ff_core *core, int fd)
 	(void)ff_sock_peer(fd, &uid, &pid, NULL);
 	if (!has_room(in, uid)) {
 		ff_close(&fd);
-		return;
+		return false;
 	}
 	h = ff_calloc(1, sizeof *h);
 	*h = (struct hook){ .next = in->hooks, .core = core, .uid = uid };
 	h->chan = ff_chan_new(fd, FF_PEER_CORE, FF_PEER_HOOK);
 	h->timer = ff_loop_timer(core->loop, HOOK_TALK_MS, on_talk_time, h);
 	in->hooks = h;
-	in->n_hooks++;
 	ff_chan_attach(h->chan, core->loop, hook_msg, hook_closed, h);
-}
-
-static void on_connection(void *arg, unsigned ready)
-{
-	struct ff_core *core = arg;
-	struct ff_intake *in = core->intake;
-	int fd;
-
-	(void)ready;
-	while (in->n_hooks < HOOKS_MAX) {
-		fd = ff_sock_accept(in->fd);
-		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
-			continue;
-		if (fd < 0 && errno == EAGAIN)
-			return;
-		if (fd < 0)
-			break;
-		add_hook(core, fd);
-	}
-	/* The loop would wake us at once again for those who still wait. */
-	ff_watch_want(in->watch, 0);
-	ff_watch_again(in->again, FULL_MS);
+	return true;
 }
 
 int ff_intake_init(struct ff_core *core, struct ff_err *err)
@@ -577,14 +543,12 @@ int ff_intake_init(struct ff_core *core, struct ff_err *err)
 	struct ff_intake *in = ff_calloc(1, sizeof *in);
 
 	core->intake = in;
-	in->fd = -1;
-	if (ff_sock_listen(path, 0660, &in->fd, err) < 0)
+	in->door = (struct ff_listener){ .core = core, .most = HOOKS_MAX, .let_in = add_hook };
+	if (ff_listener_open(&in->door, path, 0660, err) < 0)
 		return -1;
 	/* Pushers with accounts of their own reach us through the group; without it there are none. */
 	if (group && chown(path, (uid_t)-1, group->gr_gid) < 0)
 		ff_log_warn(&core->log, "hook.group", "%s cannot be given to the group " FF_NAME, path);
-	in->watch = ff_loop_fd(core->loop, in->fd, FF_LOOP_READ, on_connection, core);
-	in->again = ff_loop_timer(core->loop, FULL_MS, on_again, core);
 	return 0;
 }
 
@@ -609,8 +573,6 @@ void ff_intake_fini(struct ff_core *core)
 		ff_chan_free(&h->chan);
 		free(h);
 	}
-	ff_watch_free(&in->again);
-	ff_watch_free(&in->watch);
-	ff_close(&in->fd);
+	ff_listener_fini(&in->door);
 	free(in);
 }
