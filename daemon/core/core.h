@@ -113,6 +113,9 @@ char *ff_core_job_url(const struct ff_core *core, int64_t job);
 /* Ends older jobs of the same branch that ask for the same and were not started. *ret_last: the last of them, or 0. */
 int ff_core_coalesce(struct ff_core *core, const struct ff_job *newest, int64_t *ret_last, struct ff_err *err);
 
+/* *ret_why: for the pusher, when there is to be no job because of queue.pusher-rate; freed by ff_free. */
+int ff_core_over_rate(struct ff_core *core, const char *pusher, char **ret_why, struct ff_err *err);
+
 /* --- codec.c: jobs and events as JSON ------------------------------------ */
 json_t *ff_job_to_json(struct ff_core *core, const struct ff_job *job);
 /* Only the fields that the record keeps beside seq, job, type and time. */

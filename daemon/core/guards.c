@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Against more jobs than anybody wanted.  Pushes of one branch that ask for
- * the same, one soon after the other, become one job: the newest.
+ * the same, one soon after the other, become one job: the newest.  And nobody,
+ * above all no hook that pushes by itself, starts more jobs in an hour than
+ * the limit; src/job/spec.c refuses chains of results.
  */
 #include "daemon/core/core.h"
 
 #include <inttypes.h>
 #include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+/* queue.pusher-rate is a number of jobs in this time. */
+#define RATE_MS (int64_t)3600000
 
 static bool same_text(const char *a, const char *b)
 {
@@ -54,5 +62,23 @@ int ff_core_coalesce(struct ff_core *core, const struct ff_job *newest, int64_t 
 			last = ids[i];
 	}
 	*ret_last = last;
+	return 0;
+}
+
+int ff_core_over_rate(struct ff_core *core, const char *pusher, char **ret_why, struct ff_err *err)
+{
+	int64_t most = ff_conf_int(core->conf, FF_CONF_QUEUE_PUSHER_RATE), now = ff_clock_wall(), at = 0;
+	FF_AUTO(ff_free) char *name = NULL;
+	char frees[FF_CLOCK_TEXT];
+
+	if (most && ff_store_nth_of_pusher(core->store, pusher, now - RATE_MS, most, &at, err) < 0)
+		return -1;
+	if (!at)
+		return 0;
+	ff_clock_format(at + RATE_MS, frees);
+	name = pusher ? ff_text_shown(pusher, 40) : ff_strdup("pushers without a name");
+	*ret_why = ff_asprintf("no job: %s reached the limit of %" PRId64 " jobs an hour (queue.pusher-rate); it frees at %s",
+			       name, most, frees);
+	ff_log_warn(&core->log, "push.limited", "%s", *ret_why);
 	return 0;
 }

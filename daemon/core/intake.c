@@ -86,6 +86,7 @@ void ff_core_policy(const struct ff_core *core, const char *ref, struct ff_polic
 		.max_retries = (int)ff_conf_int(c, FF_CONF_JOB_MAX_RETRIES),
 		.default_ttl_ms = ff_conf_int(c, FF_CONF_JOB_TTL),
 		.max_ttl_ms = ff_conf_int(c, FF_CONF_JOB_MAX_TTL),
+		.max_chain = ff_conf_int(c, FF_CONF_QUEUE_CHAIN_DEPTH),
 		.max_task_bytes = (size_t)ff_conf_int(c, FF_CONF_HOOK_MAX_TASK),
 	};
 }
@@ -220,6 +221,7 @@ static int known_push(struct take *t, const struct ff_push *p, struct ff_err *er
 static int take_ref(struct take *t, struct ff_push *p, const struct ff_options *options, struct ff_err *err)
 {
 	struct ff_core *core = t->core;
+	FF_AUTO(ff_free) char *limited = NULL;
 	const char *hint = NULL;
 	struct ff_policy policy;
 	enum ff_trigger trigger;
@@ -245,6 +247,14 @@ static int take_ref(struct take *t, struct ff_push *p, const struct ff_options *
 		return -1;
 	if (!is_new)
 		return known_push(t, p, err);
+	if (trigger == FF_TRIGGER_JOB) {
+		if (ff_core_over_rate(core, p->pusher, &limited, err) < 0)
+			return -1;
+		if (limited) {
+			line(t, "error: %s", limited);
+			return ff_store_push_decided(core->store, p->row, err);
+		}
+	}
 	t->rows[t->n_rows++] = p->row;
 	return trigger == FF_TRIGGER_JOB ? create_job(core, p, err) : 0;
 }

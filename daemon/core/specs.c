@@ -109,8 +109,10 @@ static char *job_line(struct ff_core *core, const struct ff_job *job, int64_t re
 			   *url ? "\n  " : "", url, instead ? instead : "", why ? why : "", job->id);
 }
 
+/* No job (NULL, the pusher is told why) when its pusher has started too many. */
 static int load_or_make_job(struct ff_core *core, const struct copy *c, struct ff_job **ret, struct ff_err *err)
 {
+	FF_AUTO(ff_free) char *limited = NULL;
 	struct ff_job *job;
 	int64_t id = 0;
 
@@ -118,6 +120,12 @@ static int load_or_make_job(struct ff_core *core, const struct copy *c, struct f
 		return -1;
 	if (id)
 		return ff_store_job_get(core->store, id, ret, err);
+	if (ff_core_over_rate(core, c->pusher, &limited, err) < 0)
+		return -1;
+	if (limited) {
+		tell_after(core, c->push.row, ff_asprintf("error: %s", limited));
+		return 0;
+	}
 	job = *ret = ff_job_new();
 	job->repo = c->push.repo;
 	job->source_ref = ff_strdup(c->ref);
@@ -134,8 +142,8 @@ static int record_bad(struct ff_core *core, const struct copy *c, const struct f
 
 	if (load_or_make_job(core, c, &job, err) < 0)
 		return -1;
-	if (job->state != FF_JOB_WAITING || job->wait != FF_WAIT_SPEC)
-		return 0; /* cancelled meanwhile */
+	if (!job || job->state != FF_JOB_WAITING || job->wait != FF_WAIT_SPEC)
+		return 0; /* refused, or cancelled meanwhile */
 	if (ff_core_event(core, job, &ev, err) < 0)
 		return -1;
 	tell_after(core, c->push.row, ff_asprintf("error: job %" PRId64 " failed: %s", job->id, why->text));
@@ -149,8 +157,8 @@ static int record_job(struct ff_core *core, const struct copy *c, struct ff_job_
 
 	if (load_or_make_job(core, c, &job, err) < 0)
 		return -1;
-	if (job->state != FF_JOB_WAITING || job->wait != FF_WAIT_SPEC)
-		return 0; /* cancelled meanwhile */
+	if (!job || job->state != FF_JOB_WAITING || job->wait != FF_WAIT_SPEC)
+		return 0; /* refused, or cancelled meanwhile */
 	ff_job_spec_fini(&job->spec);
 	job->spec = *spec;
 	memset(spec, 0, sizeof *spec);
@@ -176,13 +184,17 @@ static void facts_fini(struct facts *facts)
 
 static int read_facts(const json_t *data, struct facts *in, struct ff_err *err)
 {
+	int64_t chain = 0;
+
 	if (ff_msg_bytes(data, "head_branch", &in->head_branch, err) < 0 ||
 	    ff_msg_bytes(data, "trailer_task", &in->trailer_task, err) < 0 ||
-	    ff_msg_bytes(data, "task_file", &in->task_file, err) < 0)
+	    ff_msg_bytes(data, "task_file", &in->task_file, err) < 0 ||
+	    ff_msg_int(data, "chain", 0, INT64_MAX, &chain, err) < 0)
 		return -1;
 	in->f = (struct ff_repo_facts){
 		.tip_is_commit = json_is_true(json_object_get(data, "tip_is_commit")),
 		.tip_is_ours = json_is_true(json_object_get(data, "tip_is_ours")),
+		.chain = chain,
 		.head_branch = in->head_branch,
 		.target_oid = json_string_value(json_object_get(data, "target_oid")),
 		.trailer_task = in->trailer_task,

@@ -21,6 +21,7 @@
 #include "base/proc.h"
 #include "base/text.h"
 #include "daemon/role.h"
+#include "daemon/worker/chain.h"
 #include "git/git.h"
 #include "ipc/ipc.h"
 #include "job/spec.h"
@@ -157,6 +158,18 @@ static int config_facts(struct ff_git *git, json_t *data, struct ff_err *err)
 	return config_bool(git, "enabled", config, err) < 0 || config_bool(git, "options", config, err) < 0 ? -1 : 0;
 }
 
+/* Whoever pushes results back as new work makes a chain of them. */
+static int chain_fact(struct ff_git *git, const char *oid, const char *target_oid, json_t *data, struct ff_err *err)
+{
+	int64_t depth = 0;
+
+	if (*target_oid && json_is_true(json_object_get(data, "tip_is_commit")) &&
+	    ff_chain_depth(git, oid, target_oid, &depth, err) < 0)
+		return -1;
+	(void)json_object_set_new(data, "chain", json_integer(depth));
+	return 0;
+}
+
 static int collect_facts(struct reader *r, const json_t *args, json_t *data, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *target = NULL, *task_file = NULL, *task = NULL;
@@ -167,7 +180,8 @@ static int collect_facts(struct reader *r, const json_t *args, json_t *data, str
 	    ff_msg_bytes(args, "task_file", &task_file, err) < 0)
 		return -1;
 	if (config_facts(r->git, data, err) < 0 || tip_facts(r->git, oid, data, &task, err) < 0 ||
-	    target_facts(r->git, target, data, target_oid, err) < 0)
+	    target_facts(r->git, target, data, target_oid, err) < 0 ||
+	    chain_fact(r->git, oid, target_oid, data, err) < 0)
 		return -1;
 	return task_file_fact(r->git, target_oid, task_file, task != NULL, data, err);
 }

@@ -218,6 +218,12 @@ enum ff_decision ff_spec_decide(const struct ff_policy *p, const struct ff_optio
 	}
 	if (facts->tip_is_ours && !options->any)
 		return FF_DECIDED_OURS;
+	if (facts->chain > p->max_chain) {
+		ff_err_set(err, FF_E_NOT_ALLOWED, "this commit stands on the results of %" PRId64 " jobs, each made on the one "
+			   "before; the limit is %" PRId64 " (queue.chain-depth): merge them into the target first", facts->chain,
+			   p->max_chain);
+		return FF_DECIDED_BAD;
+	}
 	copy_spec(&out, spec);
 	if (find_task(p, options, facts, &file, &out, err) < 0)
 		return FF_DECIDED_BAD;

@@ -34,6 +34,7 @@ struct ff_policy {
 	const char *const *environments;  /* names that claude.env may give */
 	int default_retries, max_retries;
 	int64_t default_ttl_ms, max_ttl_ms; /* 0: no ttl, no limit */
+	int64_t max_chain;
 	size_t max_task_bytes;
 };
 
@@ -58,6 +59,7 @@ enum ff_trigger ff_policy_triggers(const struct ff_policy *p, const char *ref, c
 struct ff_repo_facts {
 	bool tip_is_commit;
 	bool tip_is_ours;        /* carries our job trailer */
+	int64_t chain;           /* results of jobs that it stands on, each made on the one before */
 	const char *head_branch; /* branch of HEAD, without refs/heads/ */
 	const char *target_oid;  /* tip of the target that was asked for */
 	const char *trailer_task; /* of the tip commit: ff_trailer_value() of FF_TRAILER_TASK */

@@ -79,6 +79,9 @@ static const char *const steps[] = {
 	/* 2: lists without reading every job; each job enters either index once. */
 	"CREATE INDEX jobs_ended ON jobs(state, id) WHERE state >= 5;"
 	"CREATE INDEX jobs_repo ON jobs(repo, id);",
+
+	/* 3: the jobs of a pusher in the last hour. */
+	"CREATE INDEX jobs_pusher ON jobs(pusher, created_ms);",
 };
 
 static int user_version(struct sqlite3 *db, int *ret)

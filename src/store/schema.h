@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 
-#define FF_SCHEMA_VERSION 2
+#define FF_SCHEMA_VERSION 3
 
 struct sqlite3;
 

@@ -116,6 +116,13 @@ int ff_store_list(struct ff_store *s, const struct ff_job_filter *filter, ff_sto
 int ff_store_unstarted_of_source(struct ff_store *s, const struct ff_job *than, int64_t since_ms, int64_t **ret_ids,
 				 size_t *ret_count, struct ff_err *err);
 
+/*
+ * When the job was made that is the nth newest of this pusher (NULL: of all
+ * without a name) since then; 0: there are fewer.
+ */
+int ff_store_nth_of_pusher(struct ff_store *s, const char *pusher, int64_t since_ms, int64_t nth, int64_t *ret_at_ms,
+			   struct ff_err *err);
+
 /* --- events, timers, answers ------------------------------------------ */
 /* data: the event's fields as JSON text. */
 int ff_store_event_add(struct ff_store *s, int64_t job, enum ff_event_type type, int64_t at_ms, const char *data,

@@ -323,8 +323,9 @@ make_hooked_repo() { # NAME
 write_config() { # [KEY=VALUE...]
 	[ -e "$T/key" ] || (umask 077 && echo test-key-never-shown >"$T/key")
 	: >"$T/flowforge.conf"
+	# One pusher pushes for all tests of a file.
 	# A loaded machine may need longer for an answer than a pusher would like to wait.
-	set -- "server.state-dir=$T/state" "server.run-dir=$T/run" "gateway.key-file=$T/key" "hook.answer-time=1s" "$@"
+	set -- "server.state-dir=$T/state" "server.run-dir=$T/run" "gateway.key-file=$T/key" "hook.answer-time=1s" queue.pusher-rate=0 "$@"
 	[ ! -s "$T/model.url" ] || set -- "gateway.base-url=$(cat "$T/model.url")" "$@"
 	for conf_kv in "$@"; do
 		git config -f "$T/flowforge.conf" --add "${conf_kv%%=*}" "${conf_kv#*=}" || return

@@ -131,22 +131,22 @@ static void all_facts(void **state)
 	repo_oid(r, tip, "top");
 	repo_oid(r, tree, "main^{tree}");
 	repo_oid(r, tag, "v1");
-	want = ff_asprintf("{\"config\":{\"enabled\":null,\"options\":null},\"head_branch\":\"main\",\"target\":\"main\","
+	want = ff_asprintf("{\"chain\":0,\"config\":{\"enabled\":null,\"options\":null},\"head_branch\":\"main\",\"target\":\"main\","
 			   "\"target_oid\":\"%s\",\"task_file\":\"do it\\n\",\"tip_is_commit\":true,\"tip_is_ours\":false,\"trailer_task\":null}", first);
 	assert_data(facts(&a, first, NULL, "a"), want);
 	repo_do(r, "cd r.git; git config flowforge.enabled no; git config flowforge.options true");
 	assert_data(facts(&a, tip, "none/there", "a"),
-		    "{\"config\":{\"enabled\":false,\"options\":true},\"head_branch\":\"main\",\"target\":\"none/there\","
+		    "{\"chain\":0,\"config\":{\"enabled\":false,\"options\":true},\"head_branch\":\"main\",\"target\":\"none/there\","
 		    "\"target_oid\":null,\"task_file\":null,\"tip_is_commit\":true,\"tip_is_ours\":true,\"trailer_task\":\"fold ed\"}");
 	repo_do(r, "git -C r.git config --remove-section flowforge");
-	want2 = ff_asprintf("{\"config\":{\"enabled\":null,\"options\":null},\"head_branch\":\"main\",\"target\":\"top\","
+	want2 = ff_asprintf("{\"chain\":0,\"config\":{\"enabled\":null,\"options\":null},\"head_branch\":\"main\",\"target\":\"top\","
 			    "\"target_oid\":\"%s\",\"task_file\":{\"b64\":\"Y2Fm6Qo=\"},\"tip_is_commit\":false,\"tip_is_ours\":false,\"trailer_task\":null}", tip);
 	assert_data(facts(&a, tag, "top", "latin"), want2);
 	/* A task file that is no use matters only when nothing else names the task. */
 	assert_error(facts(&a, first, NULL, "big"), "TOO_LARGE", ".flowforge/tasks/big.md");
 	assert_error(facts(&a, first, NULL, "link"), "INVALID", "regular file");
 	assert_error(facts(&a, first, NULL, "../a"), "INVALID", "name of a task file");
-	want3 = ff_asprintf("{\"config\":{\"enabled\":null,\"options\":null},\"head_branch\":\"main\",\"target\":\"main\","
+	want3 = ff_asprintf("{\"chain\":1,\"config\":{\"enabled\":null,\"options\":null},\"head_branch\":\"main\",\"target\":\"main\","
 			    "\"target_oid\":\"%s\",\"task_file\":null,\"tip_is_commit\":true,\"tip_is_ours\":true,\"trailer_task\":\"fold ed\"}", first);
 	assert_data(facts(&a, tip, NULL, "big"), want3);
 	assert_error(facts(&a, first, "a..b", NULL), "INVALID", "name of a branch");
