@@ -55,18 +55,20 @@ static const struct {
 	{ NULL, NULL },
 };
 
-enum mode { MODE_RUN, MODE_CHECK, MODE_PRINT };
+enum mode { MODE_RUN, MODE_CHECK, MODE_PRINT, MODE_RESTORE };
 
 struct command_line {
 	enum mode mode;
 	const char *role;
 	const char *config;
+	const char *restore;
 	const char **settings; /* NULL-terminated */
 	size_t setting_count;
 };
 
 static const char usage[] =
-	"usage: " FF_DAEMON " [--config FILE] [-c KEY=VALUE]... [--check-config | --print-config]\n"
+	"usage: " FF_DAEMON " [--config FILE] [-c KEY=VALUE]... [--check-config | --print-config |\n"
+	"                  --restore FILE]\n"
 	"       " FF_DAEMON " --version | --help\n"
 	"\n"
 	"  --config FILE   read FILE and conf.d/*.conf beside it instead of\n"
@@ -74,16 +76,19 @@ static const char usage[] =
 	"  -c KEY=VALUE    set one key (" FF_NAME ".conf(5)); may be repeated\n"
 	"  --check-config  name every error in the configuration; change nothing\n"
 	"  --print-config  show every key's value and where it comes from\n"
+	"  --restore FILE  put this backup in the place of the record; not while the\n"
+	"                  daemon runs\n"
 	"  --version       show the version\n"
 	"  --help          show this text\n";
 
-enum { OPT_CONFIG = 256, OPT_ROLE, OPT_CHECK, OPT_PRINT, OPT_VERSION };
+enum { OPT_CONFIG = 256, OPT_ROLE, OPT_CHECK, OPT_PRINT, OPT_RESTORE, OPT_VERSION };
 
 static const struct option options[] = {
 	{ "config", required_argument, NULL, OPT_CONFIG },
 	{ "role", required_argument, NULL, OPT_ROLE },
 	{ "check-config", no_argument, NULL, OPT_CHECK },
 	{ "print-config", no_argument, NULL, OPT_PRINT },
+	{ "restore", required_argument, NULL, OPT_RESTORE },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -119,6 +124,7 @@ static int read_command_line(int argc, char **argv, struct command_line *cl)
 		case OPT_ROLE: cl->role = optarg; break;
 		case OPT_CHECK: cl->mode = MODE_CHECK; break;
 		case OPT_PRINT: cl->mode = MODE_PRINT; break;
+		case OPT_RESTORE: cl->mode = MODE_RESTORE; cl->restore = optarg; break;
 		case OPT_VERSION: return show(FF_DAEMON " " PACKAGE_VERSION "\n");
 		case 'h': return show(usage);
 		default: return wrong_usage("wrong option"); /* getopt has named it */
@@ -210,6 +216,8 @@ static int run(const struct command_line *cl)
 	}
 	if (cl->mode == MODE_PRINT)
 		return print_config(conf);
+	if (cl->mode == MODE_RESTORE)
+		return ff_core_restore(conf, cl->restore);
 	self = own_path();
 	args = (struct ff_role_args){
 		.conf = conf, .self = self, .config_file = ff_conf_file(conf), .settings = cl->settings,

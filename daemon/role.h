@@ -27,6 +27,8 @@ struct ff_role_args {
 
 /* Each returns the exit status of the process. */
 int ff_core_main(const struct ff_role_args *args);
+/* flowforged --restore FILE: puts a backup in the place of the record. The exit status; stderr says what was done. */
+int ff_core_restore(const struct ff_conf *conf, const char *file);
 int ff_worker_main(const struct ff_role_args *args);
 int ff_reader_main(const struct ff_role_args *args);
 int ff_gateway_main(const struct ff_role_args *args);

@@ -451,6 +451,12 @@ static int cmd_status(struct ff_request *r, const json_t *args, struct ff_err *e
 	return 0;
 }
 
+static int cmd_backup(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	(void)args;
+	return ff_backup_start(r, err);
+}
+
 static const struct {
 	const char *name;
 	command_fn run;

@@ -23,4 +23,7 @@ int ff_request_watch(struct ff_request *r, int64_t job, int64_t after, struct ff
 /* Runs a command; it ends the request now or later. */
 void ff_command_run(struct ff_request *r, const char *command, const json_t *args);
 
+/* backup.c: the request ends when the copy is handed over; -1: nothing was begun. */
+int ff_backup_start(struct ff_request *r, struct ff_err *err);
+
 #endif

@@ -81,7 +81,7 @@ static int make_folders(struct ff_core *core, struct ff_err *err)
 }
 
 /* Two daemons on one record would each believe that the other's workers are dead. */
-static int lock_state(struct ff_core *core, struct ff_err *err)
+int ff_core_lock(struct ff_core *core, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *path = ff_conf_state_path(core->conf, "lock");
 
@@ -136,9 +136,10 @@ static void on_terminate(void *arg, int signo)
 
 static int begin(struct ff_core *core, struct ff_err *err)
 {
-	if (make_folders(core, err) < 0 || lock_state(core, err) < 0 || open_record(core, err) < 0 ||
+	if (make_folders(core, err) < 0 || ff_core_lock(core, err) < 0 || open_record(core, err) < 0 ||
 	    ff_reload_write(core->conf, err) < 0)
 		return -1;
+	ff_backup_init(core);
 	ff_readers_init(core);
 	ff_workers_init(core);
 	if (ff_gateway_start(core, err) < 0 || ff_intake_init(core, err) < 0 || ff_control_init(core, err) < 0)
@@ -165,6 +166,7 @@ static void end(struct ff_core *core)
 	ff_reconcile_fini(core);
 	ff_gateway_fini(core);
 	ff_specs_fini(core);
+	ff_backup_fini(core);
 	ff_control_fini(core);
 	ff_intake_fini(core);
 	ff_store_close(&core->store);

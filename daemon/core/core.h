@@ -61,6 +61,7 @@ struct ff_core {
 	struct ff_look *looks;        /* reconcile.c */
 	struct ff_control *control;   /* control.c */
 	struct ff_spool *spool;       /* spool.c */
+	struct ff_backup_run *backup; /* backup.c; NULL: none is made */
 	struct ff_watch *timer;       /* timers.c */
 	int64_t clock_offset;         /* timers.c: wall clock over monotonic clock */
 	bool draining;
@@ -241,6 +242,12 @@ void ff_spool_fini(struct ff_core *core);
 void ff_reconcile(struct ff_core *core, int64_t repo, bool first_time);
 void ff_reconcile_all(struct ff_core *core);
 void ff_reconcile_fini(struct ff_core *core);
+
+/* --- backup.c, restore.c ------------------------------------------------------- */
+void ff_backup_init(struct ff_core *core); /* removes what an earlier one left */
+void ff_backup_fini(struct ff_core *core);
+/* Takes the lock of the state folder; FF_E_CONFLICT: a daemon runs on it. */
+int ff_core_lock(struct ff_core *core, struct ff_err *err);
 
 /* --- timers.c ----------------------------------------------------------------- */
 void ff_timers_run(struct ff_core *core);

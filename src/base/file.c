@@ -83,27 +83,46 @@ static int sync_parent(const char *path, struct ff_err *err)
 	return ff_dir_sync(dir, err);
 }
 
-static int write_synced(const char *path, const void *p, size_t n, mode_t mode, struct ff_err *err)
+#define FF_COPY_BYTES 65536
+
+static int copy_all(int from, int to, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *part = ff_calloc(1, FF_COPY_BYTES);
+	ssize_t n;
+
+	while ((n = read(from, part, FF_COPY_BYTES)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return ff_err_errno(err, "read");
+		if (ff_fd_write_all(to, part, (size_t)n, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* n bytes of p, or all of from when p is NULL. */
+static int write_synced(const char *path, const void *p, size_t n, int from, mode_t mode, struct ff_err *err)
 {
 	FF_AUTO(ff_close) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 
 	if (fd < 0)
 		return ff_err_errno(err, "%s", path);
-	if (ff_fd_write_all(fd, p, n, err) < 0)
+	if (p ? ff_fd_write_all(fd, p, n, err) < 0 : copy_all(from, fd, err) < 0)
 		return ff_err_wrap(err, "%s", path);
 	if (fsync(fd) < 0)
 		return ff_err_errno(err, "%s: fsync", path);
 	return 0;
 }
 
-int ff_file_write(const char *path, const void *p, size_t n, mode_t mode, struct ff_err *err)
+static int write_file(const char *path, const void *p, size_t n, int from, mode_t mode, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *tmp = NULL;
 	unsigned long tag;
 
 	ff_random(&tag, sizeof tag);
 	tmp = ff_asprintf("%s.%016lx.tmp", path, tag);
-	if (write_synced(tmp, p, n, mode, err) < 0) {
+	if (write_synced(tmp, p, n, from, mode, err) < 0) {
 		(void)unlink(tmp);
 		return -1;
 	}
@@ -113,6 +132,16 @@ int ff_file_write(const char *path, const void *p, size_t n, mode_t mode, struct
 		return -1;
 	}
 	return sync_parent(path, err);
+}
+
+int ff_file_write(const char *path, const void *p, size_t n, mode_t mode, struct ff_err *err)
+{
+	return write_file(path, p ? p : "", n, -1, mode, err);
+}
+
+int ff_file_copy(int from, const char *path, mode_t mode, struct ff_err *err)
+{
+	return write_file(path, NULL, 0, from, mode, err);
 }
 
 int ff_dir_make(const char *path, mode_t mode, struct ff_err *err)

@@ -246,6 +246,11 @@ int64_t ff_changes(struct ff_store *s)
 	return sqlite3_changes64(s->db);
 }
 
+struct sqlite3 *ff_stmt_db(struct ff_store *s)
+{
+	return s->db;
+}
+
 /* --- transactions ------------------------------------------------------ */
 
 int ff_store_begin(struct ff_store *s, struct ff_err *err)
