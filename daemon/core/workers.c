@@ -6,6 +6,7 @@
  *~ side is daemon/worker/steps.c, stop 7.
  */
 #include "daemon/core/core.h"
+#include "daemon/core/lease.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -36,6 +37,8 @@ struct worker {
 	bool sent;        /* has its job */
 	bool done;        /* has said how it ended */
 	bool stopped;     /* killed by us */
+	bool silent;      /* killed because nothing was heard of it */
+	struct ff_lease *lease; /* NULL: it sweeps */
 	struct ff_watch *limit; /* then it is killed, whatever it says */
 	int log_fd;
 	int64_t log_bytes, log_dropped;
@@ -263,9 +266,11 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 
 	(void)chan;
 	ff_close(&fd);
+	if (w->lease)
+		ff_lease_heard(w->lease);
 	if (type == FF_MSG_SWEPT && !w->job)
 		ff_child_hang_up(&w->child); /* it would wait for more */
-	if (!w->job || w->stopped)
+	if (!w->job || w->stopped || w->silent)
 		return;
 	if (type == FF_MSG_EVENT)
 		take_event(w, msg);
@@ -283,7 +288,8 @@ static void lost(struct worker *w, int status)
 	char how[FF_STATUS_TEXT];
 
 	ff_status_text(status, how);
-	text = ff_asprintf("the worker ended unexpectedly (%s)", how);
+	text = w->silent ? ff_strdup("nothing was heard of the worker for worker.silence: it was killed")
+			 : ff_asprintf("the worker ended unexpectedly (%s)", how);
 	ff_core_attempt_failed(w->core, w->job, w->attempt, FF_E_UNREACHABLE, text);
 }
 
@@ -326,6 +332,7 @@ static void on_ended(void *arg, int status)
 	if (w->job)
 		lost(w, status); /* changes nothing when the end of the attempt is in the record */
 	ff_watch_free(&w->limit);
+	ff_lease_free(&w->lease);
 	end_log(w);
 	ff_child_fini(&w->child);
 	free(w);
@@ -351,6 +358,18 @@ static struct worker *start(struct ff_core *core, int64_t job, int attempt, stru
 	w->next = core->workers->first;
 	core->workers->first = w;
 	return w;
+}
+
+static void on_silence(void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->stopped)
+		return;
+	ff_log_error(&w->core->log, "worker.silent", "job %" PRId64 ": nothing was heard of its worker for worker.silence: "
+		     "killed", w->job);
+	w->silent = true;
+	ff_child_kill(&w->child, SIGKILL);
 }
 
 static void on_limit(void *arg)
@@ -440,6 +459,7 @@ void ff_worker_start(struct ff_core *core, const struct ff_job *job)
 	}
 	open_log(w);
 	set_limit(w);
+	w->lease = ff_lease_new(core, on_silence, w);
 	ff_gateway_open(core, job->id, job->attempt);
 }
 
@@ -561,6 +581,7 @@ void ff_workers_fini(struct ff_core *core)
 	while (all && (w = all->first)) {
 		all->first = w->next;
 		ff_watch_free(&w->limit);
+		ff_lease_free(&w->lease);
 		ff_child_fini(&w->child);
 		ff_close(&w->log_fd);
 		free(w);

@@ -14,8 +14,12 @@
 #include "base/proc.h"
 #include "conf/conf.h"
 #include "daemon/role.h"
+#include "daemon/worker/beat.h"
 #include "daemon/worker/run.h"
 #include "ipc/ipc.h"
+
+/* Signs of life in one worker.silence: some may come late. */
+#define BEATS 6
 
 static int hello(struct ff_chan *chan, struct ff_err *err)
 {
@@ -135,6 +139,7 @@ int ff_worker_main(const struct ff_role_args *args)
 	ff_role_guard(getppid());
 	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */
 	chan = ff_chan_new(FF_IPC_PARENT_FD, FF_PEER_WORKER, FF_PEER_CORE);
+	ff_beat_start(chan, ff_conf_int(args->conf, FF_CONF_WORKER_SILENCE) / BEATS);
 	if (hello(chan, &err)) {
 		ff_log_error(&log, "worker.core", "%s", err.text);
 		more = false;
@@ -142,6 +147,7 @@ int ff_worker_main(const struct ff_role_args *args)
 	}
 	while (more)
 		status = serve(args, chan, &more);
+	ff_beat_stop();
 	ff_chan_free(&chan);
 	return status;
 }

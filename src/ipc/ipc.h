@@ -61,6 +61,11 @@ void ff_chan_finish(struct ff_chan *chan);
  * Blocking: writes now. In a loop: queues, and a failure comes by on_closed.
  */
 int ff_chan_send(struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int pass_fd, struct ff_err *err);
+/*
+ * Blocking, also out of a signal handler: writes an `alive` message, unless
+ * another one is half written or the socket is full.
+ */
+void ff_chan_alive(const struct ff_chan *chan);
 /* Blocking: next message; FF_E_TIMEOUT after timeout_ms (-1: for ever), FF_E_UNREACHABLE at end of file. */
 int ff_chan_recv(struct ff_chan *chan, int timeout_ms, enum ff_msg_type *ret_type, json_t **ret_msg,
 		 int *ret_fd, struct ff_err *err);
