@@ -69,6 +69,8 @@ static int list_filter(struct ff_core *core, const json_t *args, struct ff_job_f
 		return ff_err_set(err, FF_E_INVALID, "there is no state '%.30s'", state);
 	if (cursor && ff_num_i64(cursor, 1, INT64_MAX, &f->below) < 0)
 		return ff_err_set(err, FF_E_INVALID, "the cursor is not one that a list gave");
+	if (ff_msg_bool(args, "dead", &f->dead, err) < 0)
+		return -1;
 	f->state = state ? (int)s : 0;
 	f->limit = (int)limit;
 	if (repo && ff_store_repo_find(core->store, repo, &f->repo, err) < 0)

@@ -14,13 +14,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "job/retry.h"
 
-/* A worker that dies and a host that breaks are not the task's fault: so many are mended even with retries = 0. */
-#define HOST_FAULTS_MAX 3
 /* A job that was running at this many starts of the daemon may be what ends it. */
 #define RESTARTS_MAX 20
-#define RETRY_FIRST_MS 1000
-#define RETRY_MOST_MS 30000
 /* Jobs moved at a time when the sandbox comes back or the daemon starts. */
 #define BATCH 100000
 
@@ -278,26 +275,13 @@ void ff_core_dispatch(struct ff_core *core)
 		ff_log_error(&core->log, "queue.dispatch", "%s", err.text);
 }
 
-static int64_t retry_delay(int failures)
-{
-	int64_t ms = RETRY_FIRST_MS;
-	uint32_t r;
-
-	for (int i = 1; i < failures && ms < RETRY_MOST_MS; i++)
-		ms *= 2;
-	if (ms > RETRY_MOST_MS)
-		ms = RETRY_MOST_MS;
-	ff_random(&r, sizeof r);
-	return ms / 2 + (int64_t)(r % (uint32_t)(ms / 2 + 1)); /* half fixed, half by chance: no herd */
-}
-
 void ff_core_attempt_failed(struct ff_core *core, int64_t id, int attempt, enum ff_err_code code, const char *text)
 {
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
 	struct ff_event ev = { .type = FF_EVENT_JOB_FAILED, .attempt = attempt, .error = code, .text = text };
-	bool lost = code == FF_E_UNREACHABLE; /* the worker died without a word */
 	struct ff_err err = { 0 };
-	int allowed;
+	struct ff_retry retry;
+	uint32_t chance;
 
 	if (ff_store_job_get(core->store, id, &job, &err) < 0) {
 		if (err.code == FF_E_STORE)
@@ -306,13 +290,11 @@ void ff_core_attempt_failed(struct ff_core *core, int64_t id, int attempt, enum 
 	}
 	if (job->state != FF_JOB_RUNNING || job->attempt != attempt)
 		return; /* its end was recorded already */
-	allowed = job->spec.retries;
-	if ((lost || code == FF_E_CONTAINER_START_FAILED) && allowed < HOST_FAULTS_MAX)
-		allowed = HOST_FAULTS_MAX;
-	if (ff_err_retryable(code) && job->failures < allowed) {
+	ff_random(&chance, sizeof chance);
+	retry = ff_job_retry(job, code, chance);
+	if (retry.again) {
 		ev.type = FF_EVENT_JOB_RETRIED;
-		/* Its recovery points are whole, so the first loss is mended at once. */
-		ev.until_ms = ff_clock_wall() + (lost && job->failures == 0 ? 0 : retry_delay(job->failures + 1));
+		ev.until_ms = ff_clock_wall() + retry.delay_ms;
 	}
 	if (ff_core_event(core, job, &ev, &err) < 0 && err.code != FF_E_STORE)
 		ff_log_error(&core->log, "job.attempt", "job %" PRId64 ": %s", id, err.text);

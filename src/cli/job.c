@@ -204,6 +204,8 @@ static int list_request(const struct ff_args *args, json_t *request, int64_t *re
 		return ff_err_set(err, FF_E_USAGE, "no state is called '%s': see " FF_NAME "(1)", state);
 	if (state)
 		(void)json_object_set_new(request, "state", json_string(state));
+	if (ff_args_value(args, FF_CLI_OPT_DEAD))
+		(void)json_object_set_new(request, "dead", json_true());
 	if (repo) {
 		char *path = realpath(repo, NULL);
 

@@ -6,6 +6,7 @@
 #include <uuid/uuid.h>
 
 #include "base/buf.h"
+#include "job/retry.h"
 #include "store/stmt.h"
 #include "store/store.h"
 
@@ -114,6 +115,7 @@ static void bind_job(struct ff_stmt *q, const struct ff_job *job, struct ff_buf 
 	ff_bind_int(q, 23, job->cost_microusd);
 	ff_bind_int(q, 24, job->started_ms);
 	ff_bind_int(q, 25, job->ended_ms);
+	ff_bind_int(q, 26, ff_job_dead(job));
 }
 
 int ff_store_job_save(struct ff_store *s, const struct ff_job *job, struct ff_err *err)
@@ -126,7 +128,7 @@ int ff_store_job_save(struct ff_store *s, const struct ff_job *job, struct ff_er
 		" retries = ?8, state = ?9, wait = ?10, wait_until_ms = ?11, error = ?12, reason = ?13,"
 		" attempt = ?14, failures = ?15, step = ?16, base_oid = ?17, result_oid = ?18, result_ref = ?19,"
 		" conflicts = ?20, tokens_in = ?21, tokens_out = ?22, cost_microusd = ?23, started_ms = ?24,"
-		" ended_ms = ?25 WHERE id = ?1");
+		" ended_ms = ?25, dead = ?26 WHERE id = ?1");
 	bind_job(&q, job, &paths);
 	return ff_stmt_run(&q, err);
 }
@@ -373,7 +375,10 @@ int ff_store_count(struct ff_store *s, enum ff_job_state state, int64_t *ret_cou
 
 static void select_list(struct ff_stmt *q, struct ff_store *s, const struct ff_job_filter *f)
 {
-	if (f->state && f->state < FF_JOB_COMPLETED)
+	if (f->dead)
+		ff_stmt(q, s, "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY jobs_dead WHERE dead = 1"
+			" AND NOT EXISTS (SELECT 1 FROM jobs AS again WHERE again.retry_of = jobs.id) AND" LISTED);
+	else if (f->state && f->state < FF_JOB_COMPLETED)
 		ff_stmt(q, s, "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY jobs_live WHERE state < 5 AND" LISTED);
 	else if (f->repo)
 		ff_stmt(q, s, "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY jobs_repo WHERE repo = ?2 AND" LISTED);

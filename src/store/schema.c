@@ -82,6 +82,13 @@ static const char *const steps[] = {
 
 	/* 3: the jobs of a pusher in the last hour. */
 	"CREATE INDEX jobs_pusher ON jobs(pusher, created_ms);",
+
+	/* 4: dead letters, and which of them were played again. */
+	"ALTER TABLE jobs ADD COLUMN dead INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE jobs SET dead = 1 WHERE state = 6 AND error IN ('UNREACHABLE', 'TIMEOUT', 'NETWORK_ERROR', 'RATE_LIMIT', 'CONTAINER_START_FAILED',"
+	" 'GIT_CLONE_FAILED', 'REF_MOVED', 'STORE', 'IO');"
+	"CREATE INDEX jobs_dead ON jobs(id) WHERE dead = 1;"
+	"CREATE INDEX jobs_retry_of ON jobs(retry_of) WHERE retry_of IS NOT NULL;",
 };
 
 static int user_version(struct sqlite3 *db, int *ret)

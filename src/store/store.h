@@ -103,6 +103,7 @@ struct ff_job_filter {
 	int state;            /* 0: any */
 	int64_t repo;         /* 0: any */
 	const char *ref;      /* NULL: any */
+	bool dead;            /* only dead letters (job/retry.h) that were not tried again by a new job */
 	int64_t below;        /* numbers below this; 0: from the newest */
 	int limit;
 };
