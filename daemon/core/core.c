@@ -150,6 +150,7 @@ static int begin(struct ff_core *core, struct ff_err *err)
 	ff_workers_sweep_left(core);
 	ff_specs_resume(core);
 	ff_timers_run(core);
+	ff_retention_init(core);
 	ff_turn_end(core);
 	return 0;
 }
@@ -159,6 +160,7 @@ static void end(struct ff_core *core)
 	ff_turn_end(core);
 	ff_turn_fini(core);
 	ff_timers_fini(core);
+	ff_retention_fini(core);
 	ff_spool_fini(core);
 	ff_sandbox_fini(core);
 	ff_workers_fini(core);

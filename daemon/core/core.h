@@ -62,6 +62,7 @@ struct ff_core {
 	struct ff_control *control;   /* control.c */
 	struct ff_spool *spool;       /* spool.c */
 	struct ff_backup_run *backup; /* backup.c; NULL: none is made */
+	struct ff_retention *retention; /* retention.c */
 	struct ff_watch *timer;       /* timers.c */
 	int64_t clock_offset;         /* timers.c: wall clock over monotonic clock */
 	bool draining;
@@ -242,6 +243,10 @@ void ff_spool_fini(struct ff_core *core);
 void ff_reconcile(struct ff_core *core, int64_t repo, bool first_time);
 void ff_reconcile_all(struct ff_core *core);
 void ff_reconcile_fini(struct ff_core *core);
+
+/* --- retention.c: what is old goes ---------------------------------------------- */
+void ff_retention_init(struct ff_core *core);
+void ff_retention_fini(struct ff_core *core);
 
 /* --- backup.c, restore.c ------------------------------------------------------- */
 void ff_backup_init(struct ff_core *core); /* removes what an earlier one left */

@@ -15,6 +15,7 @@
 #include "conf/conf.h"
 #include "daemon/role.h"
 #include "daemon/worker/beat.h"
+#include "daemon/worker/forget.h"
 #include "daemon/worker/run.h"
 #include "ipc/ipc.h"
 
@@ -101,6 +102,21 @@ static int sweep(const struct ff_role_args *args, struct ff_chan *chan, const js
 	return ff_chan_send(chan, FF_MSG_SWEPT, json_pack("{s:o}", "jobs", swept), -1, NULL) ? 1 : 0;
 }
 
+static int forget(const struct ff_role_args *args, struct ff_chan *chan, const json_t *msg)
+{
+	const char *repo = NULL;
+	struct ff_err err = { 0 };
+
+	if (ff_msg_str(msg, "repo", &repo, &err)) {
+		struct ff_log log = ff_log_main();
+
+		ff_log_error(&log, "worker.core", "%s", err.text);
+		return 1;
+	}
+	return ff_chan_send(chan, FF_MSG_FORGOTTEN, json_pack("{s:o}", "jobs",
+			    ff_forget(args, repo, json_object_get(msg, "jobs"))), -1, NULL) ? 1 : 0;
+}
+
 /* One message; an exit status. Probes and sweeps may be followed by another message, a job is the last. */
 static int serve(const struct ff_role_args *args, struct ff_chan *chan, bool *ret_more)
 {
@@ -123,7 +139,9 @@ static int serve(const struct ff_role_args *args, struct ff_chan *chan, bool *re
 		status = probe(args, chan);
 	else if (type == FF_MSG_SWEEP)
 		status = sweep(args, chan, msg);
-	*ret_more = status == 0 && (type == FF_MSG_PROBE || type == FF_MSG_SWEEP);
+	else if (type == FF_MSG_FORGET)
+		status = forget(args, chan, msg);
+	*ret_more = status == 0 && (type == FF_MSG_PROBE || type == FF_MSG_SWEEP || type == FF_MSG_FORGET);
 	json_decref(msg);
 	return status;
 }

@@ -89,6 +89,10 @@ static const char *const steps[] = {
 	" 'GIT_CLONE_FAILED', 'REF_MOVED', 'STORE', 'IO');"
 	"CREATE INDEX jobs_dead ON jobs(id) WHERE dead = 1;"
 	"CREATE INDEX jobs_retry_of ON jobs(retry_of) WHERE retry_of IS NOT NULL;",
+
+	/* 5: ended jobs that are being removed; goes with the job. No reference: the row of the job goes first. */
+	"CREATE TABLE expired (job INTEGER PRIMARY KEY, repo INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX expired_repo ON expired(repo, job);",
 };
 
 static int user_version(struct sqlite3 *db, int *ret)

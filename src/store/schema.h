@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 
-#define FF_SCHEMA_VERSION 4
+#define FF_SCHEMA_VERSION 5
 
 struct sqlite3;
 
