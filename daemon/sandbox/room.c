@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -51,9 +52,29 @@ static int count(struct walk *w, int dir, const char *name, int64_t depth, struc
 	return S_ISDIR(st.st_mode) ? walk(w, dir, name, depth + 1, err) : 0;
 }
 
+/*
+ * A folder of the job that even its own account may not read is opened up:
+ * what is below must not stay uncounted, and git keeps no mode of folders.
+ */
+static int open_folder(int parent, const char *name)
+{
+	static const int flags = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	FF_AUTO(ff_close) int handle = -1;
+	char path[40];
+	int fd = openat(parent, name, O_RDONLY | flags);
+
+	if (fd >= 0 || errno != EACCES)
+		return fd;
+	handle = openat(parent, name, O_PATH | flags);
+	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", handle);
+	if (handle < 0 || chmod(path, 0700) < 0)
+		return -1;
+	return openat(parent, name, O_RDONLY | flags);
+}
+
 static int walk(struct walk *w, int parent, const char *name, int64_t depth, struct ff_err *err)
 {
-	FF_AUTO(ff_close) int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	FF_AUTO(ff_close) int fd = open_folder(parent, name);
 	FF_AUTO(dir_close) DIR *d = NULL;
 	struct dirent *e;
 
@@ -61,7 +82,7 @@ static int walk(struct walk *w, int parent, const char *name, int64_t depth, str
 		return over("folders in folders", w->room->max_depth, "result.max-depth", err);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
 		return 0; /* swapped meanwhile */
-	if (fd < 0) /* as a job's own account can make it: what is below must not stay uncounted */
+	if (fd < 0)
 		return ff_err_set(err, FF_E_TOO_LARGE, "a folder of the job's work tree cannot be looked into, "
 				  "so its size is not known: %s", strerror(errno));
 	d = fdopendir(fd);

@@ -148,7 +148,8 @@ static void child_limits(const struct ff_sandbox_spec *s)
 	/* 1 and not 0: with 0 the kernel still runs a piped core pattern (core(5)). */
 	const struct rlimit core = { 1, 1 };
 	const struct rlimit procs = { (rlim_t)s->max_processes, (rlim_t)s->max_processes };
-	const struct rlimit file = { (rlim_t)s->max_file_bytes, (rlim_t)s->max_file_bytes };
+	/* One byte more than allowed: a file that was cut is then over the limit and cannot pass for whole. */
+	const struct rlimit file = { (rlim_t)s->max_file_bytes + 1, (rlim_t)s->max_file_bytes + 1 };
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	if (fd >= 0) {

@@ -15,8 +15,8 @@ over() { # WORDS...: as one types them
 	timeout $((60 * test_slow)) ssh -F "$T/ssh/config" git "$@"
 }
 same() { # WORDS...: over ssh they say what they say here
-	over flowforge "$@" >"$T/there"
-	ff "$@" >"$T/here"
+	over flowforge "$@" | sed 's/ ([0-9]*[smh] ago)//' >"$T/there"
+	ff "$@" | sed 's/ ([0-9]*[smh] ago)//' >"$T/here"
 	diff "$T/here" "$T/there"
 }
 

@@ -121,7 +121,7 @@ test_expect 'a file over the limit: the job fails at once and names the key' '
 	cd app
 	asked=$(grep -c "ev.:.request" ../model.log)
 	play large failed
-	like "$(ff show $job --json | json description)" "large.* 70000 bytes.*result\.max-file"
+	like "$(ff show $job --json | json description)" "large.* 65537 bytes, over the 65536.*result\.max-file"
 	is "$(ff show $job --json | json attempt)" 1
 	is "$(($(grep -c "ev.:.request" ../model.log) - asked))" 2
 	is "$(server for-each-ref "refs/heads/claude-results/large*")" ""
