@@ -376,6 +376,14 @@ static void test_tip(void **state)
 	facts.tip_is_ours = true;
 	assert_int_equal(ff_spec_decide(&p, &o, &facts, &spec, &err), FF_DECIDED_OURS);
 	assert_int_equal(ff_spec_decide(&p, &o2, &facts, &spec, &err), FF_DECIDED_JOB); /* a follow-up is wanted */
+	p.max_chain = facts.chain = 5;
+	assert_int_equal(ff_spec_decide(&p, &o2, &facts, &spec, &err), FF_DECIDED_JOB);
+	facts.chain = 6;
+	assert_int_equal(ff_spec_decide(&p, &o, &facts, &spec, &err), FF_DECIDED_OURS); /* nothing was asked, nothing fails */
+	assert_int_equal(ff_spec_decide(&p, &o2, &facts, &spec, &err), FF_DECIDED_BAD);
+	assert_int_equal(err.code, FF_E_NOT_ALLOWED);
+	assert_non_null(strstr(err.text, "queue.chain-depth"));
+	facts.chain = 0;
 	facts.tip_is_commit = false;
 	assert_int_equal(ff_spec_decide(&p, &o2, &facts, &spec, &err), FF_DECIDED_BAD);
 	assert_non_null(strstr(err.text, "commit"));
