@@ -3,7 +3,8 @@
 # The man pages are clean, and flowforge.conf(5) says what the program does.
 . "$top_srcdir/tests/lib/test-lib.sh"
 
-pages="$top_srcdir/doc/flowforge.1 $top_srcdir/doc/flowforged.8 $top_builddir/doc/flowforge.conf.5"
+pages="$top_srcdir/doc/flowforge.1 $top_srcdir/doc/flowforge-task.5 $top_srcdir/doc/flowforge-hooks.7
+	$top_srcdir/doc/flowforged.8 $top_builddir/doc/flowforge.conf.5"
 
 if command -v mandoc >/dev/null; then
 	test_expect 'mandoc has no warning about any page' '
@@ -53,6 +54,22 @@ test_expect 'flowforge(1) names every option of the command line' '
 	while read -r option; do
 		grep -qE "Fl -$option( |\$)" "$top_srcdir/doc/flowforge.1" || { echo "no $option"; exit 1; }
 	done <options
+'
+
+test_expect 'flowforge-task(5) names every key of a task file, and no other' '
+	sed -n "/struct { const char \*name; char \*\*to; } fields/,/};/p" "$top_srcdir/src/job/task_file.c" |
+		grep -oE "\{ \"[a-z]+\"" | tr -cd "a-z\n" | sort >keys
+	[ "$(wc -l <keys)" -ge 5 ]
+	sed -n "s/^\.It Cm \([a-z]*\)\$/\1/p" "$top_srcdir/doc/flowforge-task.5" | sort >named
+	diff keys named
+'
+
+test_expect 'flowforge-hooks(7) names every variable that says who pushed' '
+	grep -oE "\"(GL_USERNAME|GITEA_PUSHER_NAME|GITHUB_USER_LOGIN|GL_USER|REMOTE_USER)\"" "$top_srcdir/hooks/hook_env.c" | tr -d \" | sort -u >variables
+	[ -s variables ]
+	while read -r variable; do
+		grep -qw "$variable" "$top_srcdir/doc/flowforge-hooks.7" || { echo "no $variable"; exit 1; }
+	done <variables
 '
 
 if [ -x "$top_builddir/flowforge" ]; then
