@@ -51,14 +51,16 @@ static const struct {
 	{ "spool", 01730, true }, { "spool-bad", 0700, false }, { "logs", 0700, false }, { "jobs", 0711, false },
 };
 
-static int make_folder(const char *path, mode_t mode, bool group, struct ff_err *err)
+static int make_folder(const struct ff_log *log, const char *path, mode_t mode, bool group, struct ff_err *err)
 {
 	struct group *g = group ? getgrnam(FF_NAME) : NULL;
 
 	if (ff_dir_make(path, mode, err) < 0)
 		return -1;
+	/* A private daemon on a host that has the group, by an account that is not in it: it has no other pushers. */
 	if (g && chown(path, (uid_t)-1, g->gr_gid) < 0)
-		return ff_err_errno(err, "%s: cannot be given to the group " FF_NAME, path);
+		ff_log_warn(log, "core.group", "%s cannot be given to the group " FF_NAME ": pushers with other accounts "
+			    "cannot leave a push there", path);
 	if (chmod(path, mode) < 0)
 		return ff_err_errno(err, "%s: chmod", path);
 	return 0;
@@ -74,7 +76,7 @@ static int make_folders(struct ff_core *core, struct ff_err *err)
 	for (size_t i = 0; i < FF_ARRAY_LEN(folders); i++) {
 		FF_AUTO(ff_free) char *path = ff_path_join(state, folders[i].name);
 
-		if (make_folder(path, folders[i].mode, folders[i].group, err) < 0)
+		if (make_folder(&core->log, path, folders[i].mode, folders[i].group, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -4,10 +4,12 @@
  * the tips that were handled last.  A tip that no recorded push ended at was
  * pushed while nobody could take it or keep it, and gets its job now.  Refs
  * that were there before us are only noted, or installing the hooks would
- * start a job for every old branch.
+ * start a job for every old branch; so would wider trigger globs, for which
+ * refs without a tip are noted as well.
  */
 #include "daemon/core/core.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +24,7 @@ struct ff_look {
 	struct ff_look *next;
 	int64_t repo;
 	bool first_time;
+	bool new_globs; /* a ref without a tip may only be newly designated */
 	int tries;
 };
 
@@ -57,17 +60,33 @@ static int look_at(struct ff_core *core, const struct ff_look *l, const char *re
 		return -1;
 	if (!strcmp(tip, oid) || (l->first_time && *tip))
 		return 0;
-	if (!l->first_time && ff_store_push_ended_at(core->store, l->repo, ref, oid, &known, err) < 0)
+	if (!l->first_time && (*tip || !l->new_globs) && ff_store_push_ended_at(core->store, l->repo, ref, oid, &known, err) < 0)
 		return -1;
 	if (ff_store_tip_set(core->store, l->repo, ref, oid, err) < 0)
 		return -1;
 	return known ? 0 : make_push(core, l->repo, ref, tip, oid, err);
 }
 
-static int look_at_all(struct ff_core *core, const struct ff_look *l, const json_t *refs, bool last, struct ff_err *err)
+/* The globs in force, one a line. */
+static char *globs_text(const struct ff_core *core)
 {
-	if (ff_turn_open(core, err) < 0)
+	const char *const *globs = ff_conf_list(core->conf, FF_CONF_TRIGGER_REFS);
+	struct ff_buf b;
+
+	ff_buf_init(&b, SIZE_MAX / 4);
+	for (; *globs; globs++)
+		(void)ff_buf_addf(&b, "%s\n", *globs);
+	return ff_steal(&b.data);
+}
+
+static int look_at_all(struct ff_core *core, struct ff_look *l, const json_t *refs, bool last, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *now = globs_text(core);
+	FF_AUTO(ff_free) char *before = NULL;
+
+	if (ff_turn_open(core, err) < 0 || ff_store_tips_globs(core->store, l->repo, &before, err) < 0)
 		return -1;
+	l->new_globs = strcmp(now, before) != 0;
 	for (size_t i = 0; i < json_array_size(refs); i++) {
 		const json_t *r = json_array_get(refs, i);
 		FF_AUTO(ff_free) char *ref = NULL;
@@ -78,7 +97,7 @@ static int look_at_all(struct ff_core *core, const struct ff_look *l, const json
 		if (ref && ff_oid_valid(oid) && look_at(core, l, ref, oid, err) < 0)
 			return -1;
 	}
-	return last && l->first_time ? ff_store_tips_known(core->store, l->repo, err) : 0;
+	return last && (l->first_time || l->new_globs) ? ff_store_tips_known(core->store, l->repo, now, err) : 0;
 }
 
 static void resume(struct ff_core *core, void *arg, bool ok)

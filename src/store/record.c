@@ -75,13 +75,31 @@ int ff_store_repos(struct ff_store *s, ff_store_repo_fn fn, void *arg, struct ff
 	return rc;
 }
 
-int ff_store_tips_known(struct ff_store *s, int64_t repo, struct ff_err *err)
+int ff_store_tips_known(struct ff_store *s, int64_t repo, const char *globs, struct ff_err *err)
 {
 	struct ff_stmt q;
 
-	ff_stmt(&q, s, "UPDATE repos SET tips_known = 1 WHERE id = ?1");
+	ff_stmt(&q, s, "UPDATE repos SET tips_known = 1, globs = ?2 WHERE id = ?1");
 	ff_bind_int(&q, 1, repo);
+	ff_bind_bytes(&q, 2, globs);
 	return ff_stmt_run(&q, err);
+}
+
+int ff_store_tips_globs(struct ff_store *s, int64_t repo, char **ret_globs, struct ff_err *err)
+{
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT globs FROM repos WHERE id = ?1");
+	ff_bind_int(&q, 1, repo);
+	rc = ff_step(&q, err);
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return ff_err_set(err, FF_E_NOT_FOUND, "there is no repository %lld in the record", (long long)repo);
+	*ret_globs = ff_col_bytes(&q, 0);
+	ff_stmt_done(&q);
+	return 0;
 }
 
 int ff_store_tip_get(struct ff_store *s, int64_t repo, const char *ref, char ret_oid[FF_OID_HEX_MAX + 1],

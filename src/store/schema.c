@@ -93,6 +93,9 @@ static const char *const steps[] = {
 	/* 5: ended jobs that are being removed; goes with the job. No reference: the row of the job goes first. */
 	"CREATE TABLE expired (job INTEGER PRIMARY KEY, repo INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX expired_repo ON expired(repo, job);",
+
+	/* 6: the trigger globs that a repository's tips were compared by. */
+	"ALTER TABLE repos ADD COLUMN globs BLOB NOT NULL DEFAULT x'';",
 };
 
 static int user_version(struct sqlite3 *db, int *ret)

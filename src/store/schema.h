@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 
-#define FF_SCHEMA_VERSION 5
+#define FF_SCHEMA_VERSION 6
 
 struct sqlite3;
 

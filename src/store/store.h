@@ -46,7 +46,10 @@ int ff_store_repo_path(struct ff_store *s, int64_t repo, char **ret_path, struct
 /* tips_known: whether the refs that were there before us have been noted. */
 typedef void (*ff_store_repo_fn)(void *arg, int64_t repo, const char *path, bool tips_known);
 int ff_store_repos(struct ff_store *s, ff_store_repo_fn fn, void *arg, struct ff_err *err);
-int ff_store_tips_known(struct ff_store *s, int64_t repo, struct ff_err *err);
+/* They have been, for the refs of these trigger globs (one a line). */
+int ff_store_tips_known(struct ff_store *s, int64_t repo, const char *globs, struct ff_err *err);
+/* The globs of the last comparison, "" before the first. Freed by ff_free. */
+int ff_store_tips_globs(struct ff_store *s, int64_t repo, char **ret_globs, struct ff_err *err);
 /* Last handled tip of a designated ref; "" for none. */
 int ff_store_tip_get(struct ff_store *s, int64_t repo, const char *ref, char ret_oid[FF_OID_HEX_MAX + 1],
 		     struct ff_err *err);
