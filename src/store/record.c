@@ -44,21 +44,27 @@ int ff_store_repo(struct ff_store *s, const char *path, int64_t now_ms, int64_t 
 	return 0;
 }
 
-int ff_store_repo_path(struct ff_store *s, int64_t repo, char **ret_path, struct ff_err *err)
+/* The one column that sql selects of a repository. */
+static int repo_bytes(struct ff_store *s, const char *sql, int64_t repo, char **ret, struct ff_err *err)
 {
 	struct ff_stmt q;
 	int rc;
 
-	ff_stmt(&q, s, "SELECT path FROM repos WHERE id = ?1");
+	ff_stmt(&q, s, sql);
 	ff_bind_int(&q, 1, repo);
 	rc = ff_step(&q, err);
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
 		return ff_err_set(err, FF_E_NOT_FOUND, "there is no repository %lld in the record", (long long)repo);
-	*ret_path = ff_col_bytes(&q, 0);
+	*ret = ff_col_bytes(&q, 0);
 	ff_stmt_done(&q);
 	return 0;
+}
+
+int ff_store_repo_path(struct ff_store *s, int64_t repo, char **ret_path, struct ff_err *err)
+{
+	return repo_bytes(s, "SELECT path FROM repos WHERE id = ?1", repo, ret_path, err);
 }
 
 int ff_store_repos(struct ff_store *s, ff_store_repo_fn fn, void *arg, struct ff_err *err)
@@ -87,19 +93,7 @@ int ff_store_tips_known(struct ff_store *s, int64_t repo, const char *globs, str
 
 int ff_store_tips_globs(struct ff_store *s, int64_t repo, char **ret_globs, struct ff_err *err)
 {
-	struct ff_stmt q;
-	int rc;
-
-	ff_stmt(&q, s, "SELECT globs FROM repos WHERE id = ?1");
-	ff_bind_int(&q, 1, repo);
-	rc = ff_step(&q, err);
-	if (rc < 0)
-		return -1;
-	if (rc == 0)
-		return ff_err_set(err, FF_E_NOT_FOUND, "there is no repository %lld in the record", (long long)repo);
-	*ret_globs = ff_col_bytes(&q, 0);
-	ff_stmt_done(&q);
-	return 0;
+	return repo_bytes(s, "SELECT globs FROM repos WHERE id = ?1", repo, ret_globs, err);
 }
 
 int ff_store_tip_get(struct ff_store *s, int64_t repo, const char *ref, char ret_oid[FF_OID_HEX_MAX + 1],
