@@ -34,10 +34,6 @@ struct ff_spool {
 	bool drained; /* what lay there at start has been taken */
 };
 
-struct spooled {
-	size_t slot;
-};
-
 static void put_aside(struct ff_spool *s, const char *name, const char *why)
 {
 	FF_AUTO(ff_free) char *from = ff_path_join(s->dir, name);
@@ -57,14 +53,13 @@ static bool idle(const struct ff_spool *s)
 	return true;
 }
 
+/* arg: the place of its name in under_way, which lives as long as the spool. */
 static void taken(struct ff_core *core, void *arg, enum ff_push_result result, const char *lines)
 {
-	struct spooled *f = arg;
 	struct ff_spool *s = core->spool;
-	FF_AUTO(ff_free) char *name = s ? ff_steal(&s->under_way[f->slot]) : NULL;
+	FF_AUTO(ff_free) char *name = s ? ff_steal((char **)arg) : NULL;
 	FF_AUTO(ff_free) char *path = s ? ff_path_join(s->dir, name) : NULL;
 
-	free(f);
 	if (!s)
 		return;
 	switch (result) {
@@ -115,7 +110,6 @@ static bool is_push_file(const char *name)
 static void take_file(struct ff_spool *s, const char *name)
 {
 	struct ff_err err = { 0 };
-	struct spooled *f;
 	json_t *msg = NULL;
 	uid_t uid = 0;
 	size_t slot = UNDER_WAY_MAX;
@@ -135,9 +129,7 @@ static void take_file(struct ff_spool *s, const char *name)
 	if (rc)
 		return;
 	s->under_way[slot] = ff_strdup(name);
-	f = ff_calloc(1, sizeof *f);
-	f->slot = slot;
-	ff_push_take(s->core, msg, uid, taken, f);
+	ff_push_take(s->core, msg, uid, taken, &s->under_way[slot]);
 	json_decref(msg);
 }
 
