@@ -439,8 +439,9 @@ static int check_spec(const struct ff_sandbox_spec *s, bool root, struct ff_err 
 {
 	if (root && (s->uid == 0 || s->gid == 0))
 		return ff_err_set(err, FF_E_CONTAINER_START_FAILED, "a job is never started as root: its account is missing");
-	if (s->work && root)
-		return ff_sandbox_reachable(s->work, s->uid, s->gid, err);
+	if (root && ((s->work && ff_sandbox_reachable(s->work, s->uid, s->gid, err)) ||
+		     (s->tool && ff_sandbox_reachable(s->tool, s->uid, s->gid, err))))
+		return -1;
 	return 0;
 }
 

@@ -333,6 +333,26 @@ static void closed_folder_is_named(void **state)
 	assert_non_null(strstr(err.text, f->top));
 }
 
+/* As below a home folder, where a newcomer may have built and installed. */
+static void tool_in_a_closed_folder_is_named(void **state)
+{
+	struct job_folder *f = *state;
+	FF_AUTO(ff_free) char *closed = ff_path_join(f->top, "closed");
+	FF_AUTO(ff_free) char *tool = ff_path_join(closed, "tool");
+	struct ff_sandbox_spec spec = f->spec;
+	struct ff_err err = { 0 };
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(mkdir(closed, 0700), 0);
+	assert_int_equal(symlink(f->tool, tool), 0);
+	spec.tool = tool;
+	assert_int_equal(ff_sandbox_probe(&spec, &err), -1);
+	assert_int_equal(err.code, FF_E_SANDBOX_MISSING);
+	assert_non_null(strstr(err.text, "chmod o+x"));
+	assert_non_null(strstr(err.text, closed));
+}
+
 static void processes_are_bounded(void **state)
 {
 	struct job_folder *f = *state;
@@ -406,6 +426,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(job_dies_with_its_worker, make, unmake),
 		cmocka_unit_test_setup_teardown(root_is_given_up, make, unmake),
 		cmocka_unit_test_setup_teardown(closed_folder_is_named, make, unmake),
+		cmocka_unit_test_setup_teardown(tool_in_a_closed_folder_is_named, make, unmake),
 		cmocka_unit_test_setup_teardown(processes_are_bounded, make, unmake),
 		cmocka_unit_test_setup_teardown(one_file_is_bounded, make, unmake),
 		cmocka_unit_test_setup_teardown(the_tree_is_bounded, make, unmake),
