@@ -5,7 +5,7 @@
 . "$top_srcdir/tests/lib/test-lib.sh"
 
 # A build whose programs only pretend. `hooks install` is the long command.
-mkdir -p q/inst/bin q/inst/sbin q/src built/tests/lib
+mkdir -p q/inst/bin q/inst/sbin q/inst/libexec/flowforge q/src built/tests/lib
 for f in README.md LICENSE other; do echo $f >q/src/$f; done
 printf '%s\n' LICENSE README.md other >q/files
 cat >built/tests/lib/model-server <<-'EOF'
@@ -21,7 +21,7 @@ cat >q/inst/sbin/flowforged <<-'EOF'
 EOF
 cat >q/inst/bin/flowforge <<-'EOF'
 	#!/bin/sh
-	[ "$3" != list ] || exit 0
+	case $3 in list) exit 0 ;; doctor) echo "sandbox: jobs can be confined" && exit 0 ;; esac
 	echo "$HOME" >"$T/private"
 	echo $$ >"$T/pid.long"
 	exec sleep 1000
