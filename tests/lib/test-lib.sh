@@ -462,6 +462,14 @@ said_job() {
 
 # ------------------------------------------------------------------- ssh
 
+# Why nobody can log in here over ssh; nothing when somebody can.  sshd lets
+# nobody in whose account has no shell.
+no_ssh() {
+	[ -x /usr/sbin/sshd ] || { echo 'openssh-server is not installed'; return; }
+	no_ssh_shell=$(getent passwd "$(id -un)" | cut -d: -f7)
+	case $no_ssh_shell in '' | *nologin | *false) echo "this account has no login shell" ;; esac
+}
+
 # A real OpenSSH server on 127.0.0.1, as the current user, with keys of its
 # own; `ssh://git/PATH` reaches it from git in this test.
 start_sshd() {

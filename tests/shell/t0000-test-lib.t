@@ -165,9 +165,10 @@ test_expect 'the model server plays a scenario, and a configuration finds it' '
 	stop_model
 '
 
-case $(getent passwd "$(id -u)") in
-*/nologin | */false | '') test_skip 'git pushes over ssh, options included' 'this account has no login shell' ;;
-*)
+reason=$(no_ssh)
+if [ "$reason" ]; then
+	test_skip 'git pushes over ssh, options included' "$reason"
+else
 	test_expect 'git pushes over ssh, options included' '
 		start_sshd
 		[ -d one.git ] || make_repo one
@@ -178,7 +179,6 @@ case $(getent passwd "$(id -u)") in
 		is "$(cat one.git/got)" "1 say=a b"
 		end_process sshd
 	'
-	;;
-esac
+fi
 
 test_done

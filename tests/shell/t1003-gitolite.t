@@ -5,11 +5,9 @@
 # gitolite gave the pusher.  Pushes come through a real sshd.
 . "$top_srcdir/tests/lib/test-lib.sh"
 
-if ! command -v gitolite >/dev/null || [ ! -x /usr/sbin/sshd ]; then
-	test_skip 'our hooks beside gitolite' 'gitolite3 and openssh-server are not installed'
-	test_done
-	exit
-fi
+reason=$(no_ssh)
+command -v gitolite >/dev/null || reason='gitolite3 is not installed'
+[ ! "$reason" ] || skip_all "$reason"
 USER=$(id -un)
 export USER # gitolite names itself by it
 code=$HOME/local

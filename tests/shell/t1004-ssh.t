@@ -5,11 +5,8 @@
 # shellcheck disable=SC2154
 . "$top_srcdir/tests/lib/test-lib.sh"
 
-if [ ! -x /usr/sbin/sshd ]; then
-	test_skip 'flowforge over ssh' 'openssh-server is not installed'
-	test_done
-	exit
-fi
+reason=$(no_ssh)
+[ ! "$reason" ] || skip_all "$reason"
 
 over() { # WORDS...: as one types them
 	timeout $((60 * test_slow)) ssh -F "$T/ssh/config" git "$@"

@@ -33,10 +33,9 @@ test_expect 'daemon, hooks and sshd are set up' '
 	is "$(job_count)" 0
 '
 
-# sshd lets nobody in whose account has no shell.
 remotes="file ssh"
-shell=$(getent passwd "$(id -un)" | cut -d: -f7)
-case $shell in *nologin | *false) remotes=file && test_skip "ssh: all of it" "this account has the shell $shell" ;; esac
+reason=$(no_ssh)
+[ ! "$reason" ] || { remotes=file && test_skip "ssh: all of it" "$reason"; }
 
 for remote in $remotes; do
 	export remote
