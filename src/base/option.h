@@ -9,7 +9,7 @@
  *
  *     claude  claude=TEXT  claude.task=TEXT (may repeat, joined by newlines)
  *     claude.skip  claude.target=BRANCH  claude.priority=low|normal|high
- *     claude.ttl=2h  claude.retries=3  claude.env=NAME  claude.follow
+ *     claude.ttl=2h  claude.retries=3  claude.env=NAME
  *
  * Limits come from the caller; a value over one is refused with its number.
  */
@@ -31,7 +31,6 @@ struct ff_options {
 	bool any;        /* a claude option other than claude.skip was given */
 	bool bare;       /* `claude` without a value: run the default */
 	bool skip;
-	bool follow;
 	bool has_task;
 	struct ff_buf task;
 	char *target, *env_name;   /* NULL: not given */

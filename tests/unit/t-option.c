@@ -27,24 +27,23 @@ static void test_good(void **state)
 {
 	static const struct {
 		const char *args[MAX_ARGS];
-		bool any, bare, skip, follow, has_task;
+		bool any, bare, skip, has_task;
 		const char *task, *unknown;
 	} rows[] = {
-		{ { 0 }, 0, 0, 0, 0, 0, "", NULL },
-		{ { "ci.skip", "claudex=1", "Claude=x", "xclaude", "" }, 0, 0, 0, 0, 0, "", NULL },
-		{ { "claude" }, 1, 1, 0, 0, 0, "", NULL },
-		{ { "claude=do it" }, 1, 0, 0, 0, 1, "do it", NULL },
-		{ { "claude.task=a", "claude=b", "claude.task=c" }, 1, 0, 0, 0, 1, "a\nb\nc", NULL },
-		{ { "claude.task=a=b" }, 1, 0, 0, 0, 1, "a=b", NULL },
-		{ { "claude.task=a\nb" }, 1, 0, 0, 0, 1, "a\nb", NULL },
-		{ { "claude.skip" }, 0, 0, 1, 0, 0, "", NULL },
-		{ { "claude.skip=no" }, 0, 0, 0, 0, 0, "", NULL },
-		{ { "claude.skip=1", "claude=x" }, 1, 0, 1, 0, 1, "x", NULL },
-		{ { "claude.follow" }, 1, 0, 0, 1, 0, "", NULL },
-		{ { "claude.follow=false" }, 1, 0, 0, 0, 0, "", NULL },
-		{ { "claude.nope=1", "claude.x" }, 0, 0, 0, 0, 0, "", "claude.nope" },
-		{ { "claude.Task=x" }, 0, 0, 0, 0, 0, "", "claude.Task" },
-		{ { "claude." }, 0, 0, 0, 0, 0, "", "claude." },
+		{ { 0 }, 0, 0, 0, 0, "", NULL },
+		{ { "ci.skip", "claudex=1", "Claude=x", "xclaude", "" }, 0, 0, 0, 0, "", NULL },
+		{ { "claude" }, 1, 1, 0, 0, "", NULL },
+		{ { "claude=do it" }, 1, 0, 0, 1, "do it", NULL },
+		{ { "claude.task=a", "claude=b", "claude.task=c" }, 1, 0, 0, 1, "a\nb\nc", NULL },
+		{ { "claude.task=a=b" }, 1, 0, 0, 1, "a=b", NULL },
+		{ { "claude.task=a\nb" }, 1, 0, 0, 1, "a\nb", NULL },
+		{ { "claude.skip" }, 0, 0, 1, 0, "", NULL },
+		{ { "claude.skip=no" }, 0, 0, 0, 0, "", NULL },
+		{ { "claude.skip=1", "claude=x" }, 1, 0, 1, 1, "x", NULL },
+		{ { "claude.nope=1", "claude.x" }, 0, 0, 0, 0, "", "claude.nope" },
+		{ { "claude.follow" }, 0, 0, 0, 0, "", "claude.follow" },
+		{ { "claude.Task=x" }, 0, 0, 0, 0, "", "claude.Task" },
+		{ { "claude." }, 0, 0, 0, 0, "", "claude." },
 	};
 
 	(void)state;
@@ -57,7 +56,6 @@ static void test_good(void **state)
 		assert_int_equal(o.any, rows[i].any);
 		assert_int_equal(o.bare, rows[i].bare);
 		assert_int_equal(o.skip, rows[i].skip);
-		assert_int_equal(o.follow, rows[i].follow);
 		assert_int_equal(o.has_task, rows[i].has_task);
 		assert_string_equal(o.task.data, rows[i].task);
 		if (rows[i].unknown)
@@ -127,7 +125,7 @@ static void test_bad(void **state)
 {
 	static const struct { const char *arg, *text; } rows[] = {
 		{ "claude=", "the task is empty" }, { "claude= \n\t", "the task is empty" }, { "claude.task", "the task is empty" },
-		{ "claude.skip=maybe", "true or false" }, { "claude.follow=", "true or false" },
+		{ "claude.skip=maybe", "true or false" }, { "claude.skip=", "true or false" },
 		{ "claude.target", "needs a value" }, { "claude.target=", "needs a value" },
 		{ "claude.target=a..b", "'a..b' is not a branch name" }, { "claude.target=a b", "not a branch name" },
 		{ "claude.target=\x1b[1m", "'\\x1b[1m' is not" }, { "claude.target=/x", "not a branch name" },
