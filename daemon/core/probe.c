@@ -49,6 +49,14 @@ static void on_again(void *arg)
 	ff_sandbox_check(s->core);
 }
 
+/* Not while a probe lives: a second one beside it would be refused, and nobody would ask again. */
+static void try_later(struct ff_sandbox_state *s)
+{
+	if (s->missing && !s->asking && !s->again)
+		s->again = ff_loop_timer(s->core->loop, ff_conf_int(s->core->conf, FF_CONF_SANDBOX_PROBE_INTERVAL),
+					 on_again, s);
+}
+
 static void answered(struct ff_sandbox_state *s, bool ok, const char *text)
 {
 	FF_AUTO(ff_free) char *before = ff_steal(&s->missing);
@@ -62,9 +70,7 @@ static void answered(struct ff_sandbox_state *s, bool ok, const char *text)
 		s->missing = ff_strdup(text);
 		if (!before || strcmp(before, text) != 0) /* once, not at each try */
 			ff_log_error(&s->core->log, "sandbox.missing", "%s: jobs wait until this is mended", text);
-		if (!s->again)
-			s->again = ff_loop_timer(s->core->loop, ff_conf_int(s->core->conf, FF_CONF_SANDBOX_PROBE_INTERVAL),
-						 on_again, s);
+		try_later(s);
 	}
 	ff_core_dispatch(s->core);
 }
@@ -92,8 +98,10 @@ static void on_ended(void *arg, int status)
 
 	ff_child_fini(&s->child);
 	s->asking = false;
-	if (s->answered)
+	if (s->answered) {
+		try_later(s);
 		return;
+	}
 	ff_status_text(status, how);
 	ff_log_error(&s->core->log, "sandbox.probe", "the probe ended without an answer (%s)", how);
 	answered(s, false, "the sandbox probe ended without an answer");
