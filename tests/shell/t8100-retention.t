@@ -72,6 +72,11 @@ test_expect 'then they end, and go' '
 	git -C app.git rev-parse -q --verify refs/heads/claude-results/queued-3
 '
 
+# On a busy machine it may be publishing by now, and so end by itself.
+end_job() {
+	ff cancel "$1" || like "$(ff cancel "$1" 2>&1)" "is publishing its result|has ended|no job"
+}
+
 test_expect 'create and expire, over and over: the size of the record stays, numbers go on' '
 	dd if=/dev/zero bs=1000 count=28 2>/dev/null | tr "\0" x >big
 	last=3
@@ -81,7 +86,7 @@ test_expect 'create and expire, over and over: the size of the record stays, num
 			n=$(json number <job)
 			[ "$n" -gt $last ]
 			last=$n
-			ff cancel "$n"
+			end_job "$n"
 		done
 		wait_until "[ \$(job_count) = 0 ]" 60
 		ff backup size.db
@@ -96,7 +101,7 @@ test_expect 'create and expire, over and over: the size of the record stays, num
 test_expect 'a repository that was removed does not hold its jobs back' '
 	ff submit "$T/app.git" main -m work --json >job
 	n=$(json number <job)
-	ff cancel "$n"
+	end_job "$n"
 	rm -rf app.git
 	wait_until "[ \$(job_count) = 0 ]"
 '
