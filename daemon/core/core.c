@@ -98,6 +98,17 @@ int ff_core_lock(struct ff_core *core, struct ff_err *err)
 	return 0;
 }
 
+/* The lock is ours, so nobody is writing there. What cannot be removed is in the way of nobody. */
+static void sweep_folders(struct ff_core *core)
+{
+	static const enum ff_conf_key keys[] = { FF_CONF_SERVER_STATE_DIR, FF_CONF_SERVER_RUN_DIR };
+	struct ff_err err = { 0 };
+
+	for (size_t i = 0; i < FF_ARRAY_LEN(keys); i++)
+		if (ff_file_sweep(ff_conf_str(core->conf, keys[i]), &err) < 0)
+			ff_log_warn(&core->log, "core.sweep", "%s", err.text);
+}
+
 static int open_record(struct ff_core *core, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *path = ff_conf_state_path(core->conf, FF_NAME ".db");
@@ -138,8 +149,10 @@ static void on_terminate(void *arg, int signo)
 
 static int begin(struct ff_core *core, struct ff_err *err)
 {
-	if (make_folders(core, err) < 0 || ff_core_lock(core, err) < 0 || open_record(core, err) < 0 ||
-	    ff_reload_write(core->conf, err) < 0)
+	if (make_folders(core, err) < 0 || ff_core_lock(core, err) < 0)
+		return -1;
+	sweep_folders(core);
+	if (open_record(core, err) < 0 || ff_reload_write(core->conf, err) < 0)
 		return -1;
 	ff_backup_init(core);
 	ff_readers_init(core);

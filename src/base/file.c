@@ -144,6 +144,30 @@ int ff_file_copy(int from, const char *path, mode_t mode, struct ff_err *err)
 	return write_file(path, NULL, 0, from, mode, err);
 }
 
+/* NAME.TAG.tmp, TAG as write_file makes it. */
+static bool is_left_over(const char *name)
+{
+	size_t n = strlen(name), tail = sizeof ".0123456789abcdef.tmp" - 1;
+
+	return n > tail && name[n - tail] == '.' && strspn(name + n - tail + 1, "0123456789abcdef") == 16 &&
+	       !strcmp(name + n - 4, ".tmp");
+}
+
+int ff_file_sweep(const char *path, struct ff_err *err)
+{
+	DIR *dir = opendir(path);
+	int rc = 0;
+	struct dirent *e;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : ff_err_errno(err, "%s", path);
+	while (rc == 0 && (e = readdir(dir)))
+		if (is_left_over(e->d_name) && unlinkat(dirfd(dir), e->d_name, 0) < 0 && errno != ENOENT)
+			rc = ff_err_errno(err, "%s/%s: unlink", path, e->d_name);
+	(void)closedir(dir);
+	return rc;
+}
+
 int ff_dir_make(const char *path, mode_t mode, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *p = ff_strdup(path);

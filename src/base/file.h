@@ -28,6 +28,11 @@ int ff_fd_write_all(int fd, const void *p, size_t n, struct ff_err *err);
 int ff_file_write(const char *path, const void *p, size_t n, mode_t mode, struct ff_err *err);
 /* The same promise, for all that is left to read in from. */
 int ff_file_copy(int from, const char *path, mode_t mode, struct ff_err *err);
+/*
+ * Removes from the folder what those two left when they were killed. For a
+ * folder in which nobody else is at work; a folder that is not there is success.
+ */
+int ff_file_sweep(const char *dir, struct ff_err *err);
 /* fsync of a folder, so that names made or removed in it are kept. */
 int ff_dir_sync(const char *path, struct ff_err *err);
 /* Makes the folder and those above it; an existing one is left as it is. */

@@ -127,6 +127,31 @@ static void test_write_fails(void **state)
 	assert_int_equal(mkdir(top, 0700), 0);
 }
 
+static void test_sweep(void **state)
+{
+	static const char *const names[] = { "a.conf.0123456789abcdef.tmp", "a.conf", "a.tmp", "a.0123456789abcde.tmp",
+					     "a.0123456789abcdeg.tmp", ".0123456789abcdef.tmp" };
+	FF_AUTO(ff_free) char *none = ff_path_join(top, "none");
+	FF_AUTO(ff_free) char *dir = ff_path_join(top, "swept");
+	struct ff_err err = { 0 };
+
+	(void)state;
+	assert_int_equal(mkdir(dir, 0700), 0);
+	for (size_t i = 0; i < FF_ARRAY_LEN(names); i++) {
+		FF_AUTO(ff_free) char *path = ff_path_join(dir, names[i]);
+
+		assert_int_equal(ff_file_write(path, "x", 1, 0600, &err), 0);
+	}
+	assert_int_equal(ff_file_sweep(dir, &err), 0);
+	for (size_t i = 0; i < FF_ARRAY_LEN(names); i++) {
+		FF_AUTO(ff_free) char *path = ff_path_join(dir, names[i]);
+
+		assert_int_equal(access(path, F_OK), i == 0 ? -1 : 0);
+	}
+	assert_int_equal(ff_file_sweep(none, &err), 0);
+	assert_int_equal(ff_dir_remove(dir, NULL), 0);
+}
+
 static void test_dir_make(void **state)
 {
 	FF_AUTO(ff_free) char *deep = ff_path_join(top, "a/b//c");
@@ -334,7 +359,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_and_read), cmocka_unit_test(test_read_limits),
-		cmocka_unit_test(test_write_fails), cmocka_unit_test(test_dir_make),
+		cmocka_unit_test(test_write_fails), cmocka_unit_test(test_sweep), cmocka_unit_test(test_dir_make),
 		cmocka_unit_test(test_path_join), cmocka_unit_test(test_remove_simple),
 		cmocka_unit_test(test_remove_wide), cmocka_unit_test(test_remove_deep),
 		cmocka_unit_test(test_remove_denied), cmocka_unit_test(test_random),
