@@ -81,7 +81,8 @@ int ff_run_keep(struct ff_run *run, const char *name, const char *oid, struct ff
 			*err = why;
 		return -1;
 	}
-	if (there && !strcmp(old, oid))
+	/* A worker that died after the ref was made may have left its lock: a later attempt looks. */
+	if (there && !strcmp(old, oid) && run->task.attempt == 1)
 		return 0;
 	return ff_git_ref_update(run->git, ref, there ? old : NULL, oid, &who, FF_NAME, err);
 }
