@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -24,6 +25,8 @@
 #define UNDER_WAY_MAX 64
 /* Looked at again this often, whatever inotify says. */
 #define LOOK_MS 5000
+/* A hook has some two seconds. What it still has not given its name after this is of one that died. */
+#define HALF_S 60
 
 struct ff_spool {
 	struct ff_core *core;
@@ -133,6 +136,45 @@ static void take_file(struct ff_spool *s, const char *name)
 	json_decref(msg);
 }
 
+/*
+ * Left by a hook that died on its way: a push, when all of the line is there,
+ * that nobody would tell us of any more; else it says nothing and goes.
+ */
+static void take_over(struct ff_spool *s, const char *name)
+{
+	FF_AUTO(ff_free) char *from = ff_path_join(s->dir, name);
+	FF_AUTO(ff_free) char *to = ff_asprintf("%s/%.32s.json", s->dir, name + 1);
+	FF_AUTO(ff_close) int fd = open(from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+	char last = '\0';
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
+	    pread(fd, &last, 1, st.st_size - 1) == 1 && last == '\n' && rename(from, to) == 0)
+		ff_log_info(&s->core->log, "spool.half", "%s: taken over from a hook that died", to);
+	else if (unlink(from) < 0 && errno != ENOENT)
+		ff_log_warn(&s->core->log, "spool.half", "%s: %s", from, strerror(errno));
+}
+
+static bool is_half_file(const char *name)
+{
+	return name[0] == '.' && strspn(name + 1, "0123456789abcdef") == 32 && !strcmp(name + 33, ".tmp");
+}
+
+/* Before the list is made: what is taken over is in it. */
+static void look_for_halves(struct ff_spool *s)
+{
+	DIR *dir = opendir(s->dir);
+	struct dirent *e;
+	struct stat st;
+
+	while (dir && (e = readdir(dir)))
+		if (is_half_file(e->d_name) && fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    st.st_mtim.tv_sec < ff_clock_wall() / 1000 - HALF_S)
+			take_over(s, e->d_name);
+	if (dir)
+		(void)closedir(dir);
+}
+
 struct found {
 	char *name;
 	struct timespec at;
@@ -177,7 +219,10 @@ static void look(void *arg)
 {
 	struct ff_spool *s = arg;
 	FF_AUTO(ff_free) struct found *list = NULL;
-	size_t n = list_files(s, &list);
+	size_t n;
+
+	look_for_halves(s);
+	n = list_files(s, &list);
 
 	/*
 	 * A tip whose push is still in the spool is not a lost one: refs are
