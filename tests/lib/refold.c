@@ -3,7 +3,7 @@
  * Folds all events of every job in a record again and compares what comes out
  * with the stored rows:
  *
- *   refold FILE.db
+ *   refold FILE.db [JOB]
  *
  * Prints one line a difference and exits 1; prints how many jobs agree and
  * exits 0.  The record may be in use.  What a job was asked for (its task,
@@ -191,12 +191,13 @@ int main(int argc, char **argv)
 	struct ff_err err = { 0 };
 	int rc;
 
-	if (argc != 2) {
-		(void)fprintf(stderr, "usage: refold FILE.db\n");
+	if (argc < 2 || argc > 3 || (argc == 3 && ff_num_i64(argv[2], 1, INT64_MAX, &jobs.ids[0]) < 0)) {
+		(void)fprintf(stderr, "usage: refold FILE.db [JOB]\n");
 		return 2;
 	}
+	jobs.n = argc == 3;
 	rc = ff_store_open(argv[1], &store, &err);
-	if (rc == 0)
+	if (rc == 0 && !jobs.n)
 		rc = ff_store_list(store, &all, add, &jobs, &err);
 	for (size_t i = 0; i < jobs.n && rc == 0; i++)
 		rc = refold(store, jobs.ids[i], &err);
