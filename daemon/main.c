@@ -14,11 +14,13 @@
  *~ --role and their parent on descriptor 3.  Stop 2 is hooks/flowforge-hook.c,
  *~ where a push comes in.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,6 +31,7 @@
 #include "base/names.h"
 #include "conf/conf.h"
 #include "daemon/role.h"
+#include "ipc/ipc.h"
 
 /* Exit status: wrong usage or configuration. The service manager must not try again with the same. */
 #define EXIT_USAGE 2
@@ -168,7 +171,10 @@ static void fill_standard_descriptors(void)
 
 	do {
 		fd = open("/dev/null", O_RDWR);
-		ff_assert(fd >= 0);
+		if (fd < 0) {
+			(void)fprintf(stderr, FF_DAEMON ": /dev/null: %s\n", strerror(errno));
+			exit(EXIT_FAILURE);
+		}
 	} while (fd <= STDERR_FILENO);
 	(void)close(fd);
 }
@@ -231,6 +237,7 @@ int main(int argc, char **argv)
 	int status;
 
 	fill_standard_descriptors();
+	ff_json_setup();
 	status = read_command_line(argc, argv, &cl);
 	if (status < 0)
 		status = run(&cl);

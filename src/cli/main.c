@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "ipc/ipc.h"
 
 /* Not the default action: over ssh and in scripts the documented status must arrive, not a signal. */
 static void interrupted(int signo)
@@ -19,6 +20,7 @@ int main(int argc, char **argv)
 		.out_stream = stdout, .talk = stderr, .in = stdin, .environ = environ, .wait_ms = ff_cli_wait,
 	};
 
+	ff_json_setup();
 	ff_assert(sigaction(SIGINT, &action, NULL) == 0);
 	return ff_cli_main(&cli, argc, argv);
 }

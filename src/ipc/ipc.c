@@ -279,6 +279,16 @@ static int take_passed(struct ff_chan *c, struct ff_err *err)
 	return fd;
 }
 
+static void *json_memory(size_t n)
+{
+	return ff_realloc(NULL, n, 1);
+}
+
+void ff_json_setup(void)
+{
+	json_set_alloc_funcs(json_memory, free);
+}
+
 /* One line (without its newline) to a checked message. */
 static int parse_line(struct ff_chan *c, const char *line, size_t len, enum ff_msg_type *ret_type,
 		      json_t **ret_msg, int *ret_fd, struct ff_err *err)

@@ -90,6 +90,12 @@ json_t *ff_json_from_bytes_n(const void *p, size_t n);
 /* An error as {"code","text"}, and back into err (always -1). */
 json_t *ff_json_from_err(const struct ff_err *err);
 int ff_err_from_json(const json_t *error, struct ff_err *err);
+/*
+ * First thing in a program: from now on jansson, too, ends the process when
+ * there is no memory. Left alone it answers NULL, and a list that somebody fills
+ * with what he was given is short without a word.
+ */
+void ff_json_setup(void);
 /* JSON text that must be one object, with limits on depth (jansson's 2048) and no duplicate keys. */
 json_t *ff_json_parse(const char *text, size_t n, struct ff_err *err);
 
