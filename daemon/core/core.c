@@ -173,6 +173,8 @@ static int begin(struct ff_core *core, struct ff_err *err)
 static void end(struct ff_core *core)
 {
 	ff_turn_end(core);
+	ff_gateway_bill_again(core); /* what a failed turn was to record, and was not yet tried again */
+	ff_turn_end(core);
 	ff_turn_fini(core);
 	ff_timers_fini(core);
 	ff_retention_fini(core);

@@ -86,8 +86,10 @@ static void bill(struct ff_core *core, json_t *msg)
 
 void ff_gateway_bill_again(struct ff_core *core)
 {
-	json_t *list = core->gateway->unbilled;
+	json_t *list = core->gateway ? core->gateway->unbilled : NULL;
 
+	if (!list)
+		return; /* it was never started */
 	core->gateway->unbilled = json_array();
 	for (size_t i = 0; i < json_array_size(list); i++)
 		bill(core, json_array_get(list, i));
