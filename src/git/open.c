@@ -5,10 +5,13 @@
  * does not count either, because the administrator named the path.
  */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <git2/sys/alloc.h>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -16,6 +19,72 @@
 
 /* One worker a job and a reader that stays: a cache for all of them together must fit a small host. */
 #define CACHE_BYTES ((ssize_t)64 * 1024 * 1024)
+
+/*
+ * libgit2 does not survive every allocation that fails, so a failure ends the
+ * process like our own.  What is larger than this may be what a broken object
+ * says of itself: that is refused, and the object with it.
+ */
+#define SURE_BYTES ((size_t)256 * 1024 * 1024)
+
+static void *resize(void *p, size_t n, const char *file, int line)
+{
+	(void)file, (void)line;
+	return n > SURE_BYTES ? realloc(p, n) : ff_realloc(p, n, 1);
+}
+
+static void *take(size_t n, const char *file, int line)
+{
+	return resize(NULL, n, file, line);
+}
+
+#ifdef HAVE_GIT_ALLOCATOR_GCALLOC /* libgit2 had one for each of these up to 1.5 */
+static void *resize_array(void *p, size_t n, size_t size, const char *file, int line)
+{
+	size_t all;
+
+	return __builtin_mul_overflow(n, size, &all) ? NULL : resize(p, all, file, line);
+}
+
+static void *take_array(size_t n, size_t size, const char *file, int line)
+{
+	return resize_array(NULL, n, size, file, line);
+}
+
+static void *take_zeros(size_t n, size_t size, const char *file, int line)
+{
+	void *p = take_array(n, size, file, line);
+
+	return p ? memset(p, 0, n * size) : NULL;
+}
+
+static char *copy(const char *s, size_t n, const char *file, int line)
+{
+	char *p = n < SIZE_MAX ? take(n + 1, file, line) : NULL;
+
+	if (p)
+		((char *)memcpy(p, s, n))[n] = '\0';
+	return p;
+}
+
+static char *copy_string(const char *s, const char *file, int line)
+{
+	return copy(s, strlen(s), file, line);
+}
+
+static char *copy_at_most(const char *s, size_t n, const char *file, int line)
+{
+	return copy(s, strnlen(s, n), file, line);
+}
+#endif
+
+static git_allocator memory = {
+	.gmalloc = take, .grealloc = resize, .gfree = free,
+#ifdef HAVE_GIT_ALLOCATOR_GCALLOC
+	.gcalloc = take_zeros, .gstrdup = copy_string, .gstrndup = copy_at_most, .gsubstrdup = copy,
+	.greallocarray = resize_array, .gmallocarray = take_array,
+#endif
+};
 
 static void set_up_once(void)
 {
@@ -26,6 +95,7 @@ static void set_up_once(void)
 
 	if (done)
 		return;
+	rc |= git_libgit2_opts(GIT_OPT_SET_ALLOCATOR, &memory);
 	ff_assert(git_libgit2_init() > 0);
 	for (size_t i = 0; i < FF_ARRAY_LEN(levels); i++)
 		rc |= git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, levels[i], "");
