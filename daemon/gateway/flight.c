@@ -119,13 +119,11 @@ static int on_curl_timer(CURLM *multi, long ms, void *arg)
 	return 0;
 }
 
-int ff_upstream_new(struct ff_gw *gw, struct ff_upstream **ret_up, struct ff_err *err)
+struct ff_upstream *ff_upstream_new(struct ff_gw *gw)
 {
-	struct ff_upstream *u;
+	struct ff_upstream *u = ff_calloc(1, sizeof *u);
 
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		return ff_err_set(err, FF_E_INTERNAL, "libcurl cannot be used");
-	u = ff_calloc(1, sizeof *u);
+	ff_model_setup();
 	u->gw = gw;
 	u->multi = curl_multi_init();
 	ff_assert(u->multi);
@@ -133,8 +131,7 @@ int ff_upstream_new(struct ff_gw *gw, struct ff_upstream **ret_up, struct ff_err
 	curl_multi_setopt(u->multi, CURLMOPT_SOCKETDATA, u);
 	curl_multi_setopt(u->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
 	curl_multi_setopt(u->multi, CURLMOPT_TIMERDATA, u);
-	*ret_up = u;
-	return 0;
+	return u;
 }
 
 void ff_upstream_free(struct ff_upstream **up)
@@ -145,7 +142,6 @@ void ff_upstream_free(struct ff_upstream **up)
 		return;
 	(void)curl_multi_cleanup(u->multi);
 	ff_watch_free(&u->timer);
-	curl_global_cleanup();
 	ff_free(&u);
 }
 

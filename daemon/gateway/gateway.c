@@ -221,8 +221,7 @@ static int init(struct ff_gw *gw, const struct ff_role_args *args, struct ff_err
 		return -1;
 	gw->loop = ff_loop_new();
 	ff_loop_on_turn_end(gw->loop, sweep, gw);
-	if (ff_upstream_new(gw, &gw->up, err) < 0)
-		return -1;
+	gw->up = ff_upstream_new(gw);
 	read_key(gw);
 	gw->chan = ff_chan_new(FF_IPC_PARENT_FD, FF_PEER_GATEWAY, FF_PEER_CORE);
 	ff_chan_attach(gw->chan, gw->loop, on_message, on_core_gone, gw);

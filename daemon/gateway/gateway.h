@@ -78,7 +78,7 @@ struct ff_flight {
 };
 
 /* flight.c */
-int ff_upstream_new(struct ff_gw *gw, struct ff_upstream **ret_up, struct ff_err *err);
+struct ff_upstream *ff_upstream_new(struct ff_gw *gw);
 void ff_upstream_free(struct ff_upstream **up);
 /* Starts asking; body is taken over. Never fails: a failure is an answer. */
 struct ff_flight *ff_flight_start(struct ff_gw_job *job, struct ff_buf *body, const char *key, bool count,

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/un.h>
@@ -165,15 +166,36 @@ static char *short_path(const char *path, int *dir_fd)
 	return ff_asprintf("/proc/self/fd/%d/%s", *dir_fd, slash + 1);
 }
 
+static void *take(size_t n)
+{
+	return ff_realloc(NULL, n, 1);
+}
+
+static void *resize(void *p, size_t n)
+{
+	return ff_realloc(p, n, 1);
+}
+
+void ff_model_setup(void)
+{
+	static bool done;
+
+	if (!done)
+		ff_assert(curl_global_init_mem(CURL_GLOBAL_DEFAULT, take, free, resize, ff_strdup, ff_calloc) == CURLE_OK);
+	done = true;
+}
+
 static CURLcode perform(struct transfer *t, const char *body, size_t n)
 {
 	FF_AUTO(ff_close) int dir_fd = -1;
 	FF_AUTO(ff_free) char *path = short_path(t->call->socket, &dir_fd);
-	CURL *h = curl_easy_init();
 	struct curl_slist *fields = NULL;
 	CURLcode rc;
+	CURL *h;
 	long status = 0;
 
+	ff_model_setup();
+	h = curl_easy_init();
 	ff_assert(h);
 	fields = curl_slist_append(fields, "content-type: application/json");
 	fields = curl_slist_append(fields, "anthropic-version: " FF_MODEL_VERSION);

@@ -53,6 +53,11 @@ struct ff_model_request {
 	json_t *messages;           /* borrowed array; the last block is marked for the cache in the copy that is sent */
 };
 
+/*
+ * Before the first use of curl in a process, as often as wanted: curl is made
+ * ready, with memory that ends the process when there is none.
+ */
+void ff_model_setup(void);
 /* The body of the request, streaming. Freed by ff_free. */
 char *ff_model_body(const struct ff_model_request *request);
 /* Fills *ret_hint always. On success the answer is complete. */
