@@ -44,7 +44,7 @@
  *~ database and the queue (daemon/core), a worker one repository and the
  *~ job's sandbox (daemon/worker, daemon/sandbox), a reader one repository to
  *~ look things up, the gateway the model key and the network
- *~ (daemon/gateway).  They share no memory and no headers, only the messages
+ *~ (daemon/gateway), a tunnel the ssh key of one push (daemon/tunnel).  They share no memory and no headers, only the messages
  *~ of src/ipc/msg.def.
  */
 static const struct {
@@ -55,6 +55,7 @@ static const struct {
 	{ "worker", ff_worker_main },
 	{ "reader", ff_reader_main },
 	{ "gateway", ff_gateway_main },
+	{ "tunnel", ff_tunnel_main },
 	{ NULL, NULL },
 };
 

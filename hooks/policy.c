@@ -1,19 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pre-receive: what can be said by ref names and push options alone, while
- * the pusher is watching and nothing has been changed.  It asks nobody, so it
- * works when the daemon is away, and it refuses only what is surely wrong.
+ * the pusher is watching and nothing has been changed.  It works when the
+ * daemon is away, and it refuses only what is surely wrong.
+ *
+ * One push in the world may make a result branch: the daemon's own, where
+ * results are pushed.  It comes over ssh like any other, and a name or a key
+ * is no proof, so core is asked whether it pushes just this ref at just this
+ * commit right now.  Without its yes the branch is refused, as for everybody.
  */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/clock.h"
 #include "base/names.h"
 #include "base/text.h"
 #include "hooks/hook.h"
 
 #define SHOWN_REF 60
 #define MAX_COMPLAINTS 10
+#define QUESTION_MAX 16384
 
 /* ref is below owned, is owned without its last slash, or would stand in the way of owned as a file of a folder. */
 static bool touches(const char *ref, const char *owned)
@@ -48,6 +56,32 @@ const char *ff_hook_forbidden(const struct ff_hook_conf *conf, const struct ff_h
 	return NULL;
 }
 
+/* A new branch where results go: the daemon itself may be pushing it. */
+static bool may_be_ours(const struct ff_hook_conf *conf, const struct ff_hook_update *u)
+{
+	return ff_oid_zero(u->old_oid) && !ff_oid_zero(u->new_oid) && ff_ref_valid(u->ref) &&
+	       (touches_branches(u->ref, conf->result_prefix) || touches_branches(u->ref, conf->conflict_prefix));
+}
+
+/* No answer is a no. */
+static bool core_expects(const struct ff_hook_conf *conf, const char *ref, const char *oid)
+{
+	FF_AUTO(ff_free) char *repo = ff_hook_repo(NULL);
+	FF_AUTO(ff_buf_fini) struct ff_buf line, said;
+
+	ff_buf_init(&line, QUESTION_MAX);
+	ff_buf_init(&said, QUESTION_MAX);
+	if (!repo)
+		return false;
+	(void)ff_buf_addf(&line, "{\"m\":\"expect\",\"v\":1,\"oid\":\"%s\",\"repo\":", oid);
+	ff_text_json_bytes(&line, repo, strlen(repo));
+	(void)ff_buf_adds(&line, ",\"ref\":");
+	ff_text_json_bytes(&line, ref, strlen(ref));
+	(void)ff_buf_adds(&line, "}\n");
+	return !line.overflow &&
+	       ff_hook_deliver(conf->socket, &line, ff_clock_mono() + conf->timeout_ms, &said) == FF_HOOK_DONE;
+}
+
 bool ff_hook_triggers(const struct ff_hook_conf *conf, const struct ff_hook_update *u, bool asked)
 {
 	if (ff_oid_zero(u->new_oid) || !ff_ref_valid(u->ref) || ff_hook_forbidden(conf, u))
@@ -64,9 +98,17 @@ struct verdict {
 	const struct ff_hook_conf *conf;
 	bool asked;    /* a claude option that could start a job */
 	bool triggers; /* a ref that could */
-	unsigned refused;
+	unsigned refused, updates;
+	char *ours, *ours_oid; /* owned: the last branch that only the daemon may make */
 	struct ff_buf say;
 };
+
+static void verdict_fini(struct verdict *v)
+{
+	ff_free(&v->ours);
+	ff_free(&v->ours_oid);
+	ff_buf_fini(&v->say);
+}
 
 static void judge(void *arg, const struct ff_hook_update *u)
 {
@@ -74,7 +116,14 @@ static void judge(void *arg, const struct ff_hook_update *u)
 	const char *why = ff_hook_forbidden(v->conf, u);
 	FF_AUTO(ff_free) char *ref = NULL;
 
+	v->updates++;
 	v->triggers = v->triggers || ff_hook_triggers(v->conf, u, v->asked);
+	if (why && may_be_ours(v->conf, u)) {
+		ff_free(&v->ours);
+		ff_free(&v->ours_oid);
+		v->ours = ff_strdup(u->ref);
+		v->ours_oid = ff_strdup(u->new_oid);
+	}
 	if (!why || ++v->refused > MAX_COMPLAINTS)
 		return;
 	ref = ff_text_shown(u->ref, SHOWN_REF);
@@ -100,9 +149,18 @@ static bool options_wrong(struct verdict *v, const char *const *options, size_t 
 	return rc < 0;
 }
 
+/* The daemon pushes one branch at a time, so nobody is asked about more. */
+static void let_ours_through(struct verdict *v)
+{
+	if (v->updates != 1 || v->refused != 1 || !v->ours || !core_expects(v->conf, v->ours, v->ours_oid))
+		return;
+	v->refused = 0;
+	ff_buf_clear(&v->say);
+}
+
 int ff_hook_pre_receive(const struct ff_hook_conf *conf)
 {
-	struct verdict v = { .conf = conf };
+	FF_AUTO(verdict_fini) struct verdict v = { .conf = conf };
 	FF_AUTO(ff_free) const char **options = NULL;
 	size_t count;
 	bool bad;
@@ -112,11 +170,11 @@ int ff_hook_pre_receive(const struct ff_hook_conf *conf)
 	for (size_t i = 0; i < count; i++)
 		(void)ff_hook_option_ours(options[i], &v.asked);
 	(void)ff_hook_read(STDIN_FILENO, judge, &v); /* bad lines name no ref that git could change */
+	let_ours_through(&v);
 	bad = options_wrong(&v, options, count) || v.refused;
 	if (v.refused > MAX_COMPLAINTS)
 		(void)ff_buf_addf(&v.say, "error: and %u refs more\n", v.refused - MAX_COMPLAINTS);
 	if (v.say.len)
 		(void)!write(STDERR_FILENO, v.say.data, v.say.len); /* the status says it too */
-	ff_buf_fini(&v.say);
 	return bad;
 }

@@ -55,6 +55,7 @@ struct ff_core {
 	struct ff_gateway *gateway;   /* gateway.c */
 	struct ff_readers *readers;   /* readers.c */
 	struct ff_workers *workers;   /* workers.c */
+	struct ff_tunnel *tunnels;    /* tunnels.c */
 	struct ff_sandbox_state *sandbox; /* probe.c */
 	struct ff_intake *intake;     /* intake.c */
 	struct ff_specs *specs;       /* specs.c */
@@ -201,6 +202,14 @@ void ff_worker_sweep(struct ff_core *core, int64_t job); /* removes the folder o
 void ff_workers_sweep_left(struct ff_core *core);        /* at start: folders of jobs that have ended */
 void ff_workers_fini(struct ff_core *core);
 char *ff_job_log_path(const struct ff_core *core, int64_t job);
+
+/* --- tunnels.c: results that are pushed over ssh --------------------------------- */
+/* A `publish` message of the job's worker, answered with a socket to the server. */
+void ff_tunnel_take(struct ff_core *core, int64_t job, struct ff_chan *worker, const json_t *msg);
+void ff_tunnel_close(struct ff_core *core, int64_t job); /* at once; harmless when there is none */
+/* For an `expect` message of a hook: is that what one of our tunnels pushes? */
+bool ff_tunnel_expected(const struct ff_core *core, const json_t *msg);
+void ff_tunnels_fini(struct ff_core *core);
 
 /* --- probe.c: can this host run a sandbox? ----------------------------------- */
 void ff_sandbox_check(struct ff_core *core); /* asks anew; releases or blocks the queue by the answer */

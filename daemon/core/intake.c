@@ -466,10 +466,14 @@ static void hook_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, jso
 	struct hook *h = arg;
 
 	(void)chan;
-	(void)type; /* the table lets nothing else through */
 	ff_close(&fd);
 	if (h->taken)
 		return;
+	if (type == FF_MSG_EXPECT) {
+		ff_chan_send_text(h->chan, ff_tunnel_expected(h->core, msg) ? "done" : "spool");
+		ff_chan_finish(h->chan);
+		return;
+	}
 	h->taken = true;
 	ff_push_take(h->core, msg, h->uid, push_done, h);
 }

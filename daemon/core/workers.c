@@ -264,7 +264,6 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 {
 	struct worker *w = arg;
 
-	(void)chan;
 	ff_close(&fd);
 	if (w->lease)
 		ff_lease_heard(w->lease);
@@ -280,6 +279,8 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 		take_log(w, msg);
 	else if (type == FF_MSG_DONE)
 		take_done(w, msg);
+	else if (type == FF_MSG_PUBLISH)
+		ff_tunnel_take(w->core, w->job, chan, msg);
 }
 
 static void lost(struct worker *w, int status)
@@ -327,8 +328,10 @@ static void on_ended(void *arg, int status)
 	for (at = &core->workers->first; *at != w; at = &(*at)->next)
 		;
 	*at = w->next;
-	if (w->job && !worker_of(core, w->job)) /* the socket may be the next attempt's by now */
+	if (w->job && !worker_of(core, w->job)) { /* the sockets may be the next attempt's by now */
 		ff_gateway_close(core, w->job, false);
+		ff_tunnel_close(core, w->job);
+	}
 	if (w->job)
 		lost(w, status); /* changes nothing when the end of the attempt is in the record */
 	ff_watch_free(&w->limit);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "conf/conf.h"
 #include "ipc/ipc.h"
 
 char *ff_run_branch(const struct ff_run *run, const char *prefix, struct ff_err *err)
@@ -40,22 +41,44 @@ static void note(struct ff_run *run, const char *branch, const char *oid, const 
 	}
 }
 
+/* The repository may ask for more than the server does: for a push, never for less. */
+static int wants_push(struct ff_run *run, bool *ret_push, struct ff_err *err)
+{
+	bool server = !strcmp(ff_conf_str(run->conf, FF_CONF_PUBLISH_METHOD), "push");
+	FF_AUTO(ff_free) char *own = NULL;
+
+	if (ff_git_config(run->git, FF_NAME ".publish", &own, err))
+		return -1;
+	if (own && strcmp(own, "push") != 0 && strcmp(own, "ref") != 0)
+		return ff_err_set(err, FF_E_INVALID, FF_NAME ".publish in the repository's config must be ref or push");
+	if (own && !server && !strcmp(own, "push") && !*ff_conf_str(run->conf, FF_CONF_PUBLISH_URL))
+		return ff_err_set(err, FF_E_INVALID, FF_NAME ".publish in the repository's config is push, but the server has no "
+				  "publish.url");
+	if (own && server && !strcmp(own, "ref"))
+		ff_report_logf(run, FF_NAME ".publish = ref in the repository's config is passed over: the server pushes");
+	*ret_push = server || (own && !strcmp(own, "push"));
+	return 0;
+}
+
 int ff_run_publish(struct ff_run *run, const char *branch, const char *oid, const char *base, const char *what,
 		   struct ff_err *err)
 {
 	struct ff_git_person who = ff_run_person(run);
 	FF_AUTO(ff_free) char *reflog = ff_asprintf(FF_NAME ": job %" PRId64, run->task.job);
+	bool push = false;
 
 	/*
 	 * The job's own refs first: a branch that people see is never without
 	 * them. The branch is new or, after a crash, already this commit.
 	 */
 	if (ff_run_keep(run, "source", run->task.source_oid, err) || ff_run_keep(run, "base", base, err) ||
-	    ff_run_keep(run, "result", oid, err) || ff_report_stopped(run, err) ||
-	    ff_git_ref_update(run->git, branch, NULL, oid, &who, reflog, err))
+	    ff_run_keep(run, "result", oid, err) || wants_push(run, &push, err) || ff_report_stopped(run, err))
+		return -1;
+	if (push ? ff_run_push(run, branch, oid, err) : ff_git_ref_update(run->git, branch, NULL, oid, &who, reflog, err))
 		return -1;
 	ff_report_logf(run, "published %s at %.12s", branch + strlen(FF_HEADS), oid);
 	note(run, branch, oid, base, what);
-	ff_run_hook(run, branch, oid);
+	if (!push) /* else the server has run them */
+		ff_run_hook(run, branch, oid);
 	return 0;
 }

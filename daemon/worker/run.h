@@ -85,7 +85,7 @@ int ff_report_done(struct ff_run *run, const struct ff_outcome *outcome, const s
 /* FF_E_CANCELLED when core has hung up or refused us meanwhile. */
 int ff_report_stopped(struct ff_run *run, struct ff_err *err);
 
-/* --- steps.c, publish.c, hook.c */
+/* --- steps.c, publish.c, push.c, hook.c */
 struct ff_git_person ff_run_person(const struct ff_run *run);
 /* refs/flowforge/jobs/N/NAME becomes oid, whatever it was. */
 int ff_run_keep(struct ff_run *run, const char *name, const char *oid, struct ff_err *err);
@@ -94,6 +94,8 @@ char *ff_run_branch(const struct ff_run *run, const char *prefix, struct ff_err 
 /* The branch, which must not exist or be this commit, the note and the repository's hooks. */
 int ff_run_publish(struct ff_run *run, const char *branch, const char *oid, const char *base, const char *what,
 		   struct ff_err *err);
+/* Over ssh, to the server's own address; the server's rules and hooks judge it. */
+int ff_run_push(struct ff_run *run, const char *ref, const char *oid, struct ff_err *err);
 /* The repository's own post-receive, at most once a job; what goes wrong is said in the job's log. */
 void ff_run_hook(struct ff_run *run, const char *ref, const char *oid);
 

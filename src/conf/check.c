@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/names.h"
+#include "base/ssh_url.h"
 #include "base/text.h"
 #include "conf/table.h"
 
@@ -146,6 +147,18 @@ static int check_read_only(const char *text, struct ff_err *err)
 	return 0;
 }
 
+static int check_publish_url(const char *text, struct ff_err *err)
+{
+	struct ff_ssh_url url;
+
+	if (!*text)
+		return 0;
+	if (ff_ssh_url_parse(text, &url, err) < 0)
+		return -1;
+	ff_ssh_url_fini(&url);
+	return 0;
+}
+
 static const struct {
 	enum ff_conf_key key;
 	int (*check)(const char *text, struct ff_err *err);
@@ -158,6 +171,7 @@ static const struct {
 	{ FF_CONF_SANDBOX_READ_ONLY, check_read_only },
 	{ FF_CONF_PUBLISH_RESULT_PREFIX, check_prefix },
 	{ FF_CONF_PUBLISH_CONFLICT_PREFIX, check_prefix },
+	{ FF_CONF_PUBLISH_URL, check_publish_url },
 	{ FF_CONF_COMMIT_NAME, check_name },
 	{ FF_CONF_COMMIT_EMAIL, check_email },
 	{ FF_CONF_COMMIT_ATTRIBUTION, check_attribution },
@@ -261,6 +275,28 @@ static void check_secrets(const struct all *a, enum ff_conf_key key)
 				      folders->list.items[i], ff_conf_table_row(key)->key, path);
 }
 
+/* A push that lacks something fails at the end of a job that was paid for: say it at the start. */
+static void check_publish(const struct all *a)
+{
+	static const enum ff_conf_key needed[] = { FF_CONF_PUBLISH_URL, FF_CONF_PUBLISH_KEY_FILE, FF_CONF_PUBLISH_KNOWN_HOSTS };
+	enum ff_conf_key method = FF_CONF_PUBLISH_METHOD, root = FF_CONF_PUBLISH_ROOT;
+	bool push = !strcmp(a->c->values[method].text, "push");
+
+	/* A repository may ask for a push as soon as there is an address. */
+	if (!push && !*a->c->values[FF_CONF_PUBLISH_URL].text)
+		return;
+	for (size_t i = 0; i < FF_ARRAY_LEN(needed); i++)
+		if (usable(a, method, needed[i]) && !*a->c->values[needed[i]].text)
+			ff_conf_error(a->errors, FF_E_INVALID, blame(a, method, needed[i]),
+				      "%s needs %s", push ? "publish.method = push" : "publish.url",
+				      ff_conf_table_row(needed[i])->key);
+	if (usable(a, FF_CONF_PUBLISH_URL, root) && strstr(a->c->values[FF_CONF_PUBLISH_URL].text, "NAME") &&
+	    !*a->c->values[root].text)
+		ff_conf_error(a->errors, FF_E_INVALID, blame(a, FF_CONF_PUBLISH_URL, root),
+			      "NAME in publish.url needs publish.root, the folder of all repositories");
+	at_most(a, FF_CONF_PUBLISH_CONNECT_TIMEOUT, FF_CONF_PUBLISH_TIMEOUT);
+}
+
 static void check_tasks(const struct all *a)
 {
 	int64_t max = a->c->values[FF_CONF_HOOK_MAX_TASK].num;
@@ -285,5 +321,7 @@ void ff_conf_check_all(const struct ff_conf *c, struct ff_conf_errors *errors)
 	check_secrets(&a, FF_CONF_SERVER_STATE_DIR);
 	check_secrets(&a, FF_CONF_SERVER_RUN_DIR);
 	check_secrets(&a, FF_CONF_GATEWAY_KEY_FILE);
+	check_secrets(&a, FF_CONF_PUBLISH_KEY_FILE);
+	check_publish(&a);
 	check_tasks(&a);
 }

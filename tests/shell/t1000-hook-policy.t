@@ -5,7 +5,7 @@
 . "$top_srcdir/tests/lib/hook-lib.sh"
 hook_conf
 bare r
-start_core answer done
+start_core answer spool
 
 push origin main; ok $? "an ordinary push passes"
 push origin main:claude/fix; ok $? "a triggering push passes"
@@ -29,6 +29,33 @@ not push origin :refs/flowforge/jobs/1/result; ok $? "a job's ref may not"
 not push origin main:main main:claude-results/b && said 'claude-results/b'
 ok $? "one wrong ref refuses the push, and is named"
 FLOWFORGE_PUBLISH=1 push origin main:claude-results/own-2; ok $? "our own update passes"
+
+# --- a result that the daemon pushes itself: core knows
+start_core answer done
+push origin main:claude-results/own-3; ok $? "a result that core expects passes"
+like "$(cat "$T/message")" "^\{\"m\":\"expect\",\"v\":1,\"oid\":\"$(git -C "$T/r" rev-parse main)\",\"repo\":\"$T/r.git\",\"ref\":\"refs/heads/claude-results/own-3\"\}\$"
+ok $? "it was asked about repository, ref and commit"
+push origin main:claude-conflicts/own-3; ok $? "and so does a conflict"
+rm -f "$T/message"
+not push origin main:claude-results/own-4 main:plain && said 'results are made by'
+ok $? "never together with another ref"
+not push origin main:claude-results/own-5 main:claude-results/own-6; ok $? "nor two at once"
+git -C "$T/r.git" update-ref refs/heads/claude-results/old main~1
+not push -f origin main:claude-results/old; ok $? "none that is there is moved"
+for ref in refs/flowforge/jobs/1/result2 refs/notes/flowforge; do
+	not push origin "main:$ref"; ok $? "$ref is nobody's, whatever core says"
+done
+[ ! -e "$T/message" ]; ok $? "core was asked about none of these"
+for how in 'answer no' 'answer ">_hello"' silent deaf close drip; do
+	# shellcheck disable=SC2086
+	start_core $how
+	not push origin main:claude-results/own-7 && said 'results are made by'
+	ok $? "core does this: $how; it is refused"
+done
+stop_core
+not push origin main:claude-results/own-7 && said 'results are made by'; ok $? "with core away, too"
+push origin main:claude/away && said 'is not answering'; ok $? "which no other push minds"
+start_core answer spool
 
 # --- options
 not push -o claude.priority=urgent origin main:claude/o && said 'low, normal or high'
