@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -21,6 +22,7 @@
 #include "base/names.h"
 #include "base/num.h"
 #include "base/proc.h"
+#include "base/ssh_url.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/hookrepo.h"
@@ -215,6 +217,77 @@ static void check_git(struct doctor *d)
 	check_program(d, "git", git, GIT_LEAST, "install git 2.30 or later and put it into PATH");
 }
 
+/* --- publishing by push */
+
+static void check_push_key(struct doctor *d)
+{
+	const char *path = ff_conf_str(d->cli->conf, FF_CONF_PUBLISH_KEY_FILE);
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		tell(d, FAIL, "push key", "%s: %s: make one by ssh-keygen -t ed25519 -N '' -f %s", path, strerror(errno), path);
+	else if (!S_ISREG(st.st_mode) || !st.st_size)
+		tell(d, FAIL, "push key", "%s holds no key: make one by ssh-keygen -t ed25519", path);
+	else if (st.st_mode & (S_IRWXG | S_IRWXO))
+		tell(d, FAIL, "push key", "%s can be read by others (mode %04o): chmod 600 it", path,
+		     (unsigned)(st.st_mode & 07777));
+	else if (geteuid() && st.st_uid != geteuid())
+		tell(d, WARN, "push key", "%s belongs to another account (uid %u): run this as the daemon's", path,
+		     (unsigned)st.st_uid);
+	else
+		tell(d, OK, "push key", "%s, mode %04o", path, (unsigned)(st.st_mode & 07777));
+}
+
+/* As ssh itself looks it up. 1: it is there, 0: it is not, -1: nobody can tell. */
+static int host_known(const char *program, const char *host, const char *file)
+{
+	FF_AUTO(ff_free) char *name = ff_strdup(host), *path = ff_strdup(file);
+	char arg0[] = "ssh-keygen", find[] = "-F", from[] = "-f", lang[] = "LC_ALL=C";
+	char *const argv[] = { arg0, find, name, from, path, NULL }, *const envp[] = { lang, NULL };
+	pid_t pid;
+	int status;
+
+	if (!program || ff_spawn(&(struct ff_spawn){ .path = program, .argv = argv, .envp = envp, .fd_in = -1, .fd_out = -1,
+						     .fd_err = -1, .fd_3 = -1 }, &pid, NULL) < 0)
+		return -1;
+	status = ff_wait(pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) == 0 : -1;
+}
+
+static void check_push_host(struct doctor *d, const struct ff_ssh_url *url)
+{
+	const char *file = ff_conf_str(d->cli->conf, FF_CONF_PUBLISH_KNOWN_HOSTS);
+	FF_AUTO(ff_free) char *program = ff_cli_program(d->cli, "ssh-keygen");
+	FF_AUTO(ff_free) char *host = url->port == 22 ? ff_strdup(url->host)
+						      : ff_asprintf("[%s]:%" PRId64, url->host, url->port);
+	int known;
+
+	if (access(file, R_OK) < 0) {
+		tell(d, FAIL, "push host", "%s: %s: put the server's key there: ssh-keyscan -p %" PRId64 " %s, and compare it "
+		     "on the server", file, strerror(errno), url->port, url->host);
+		return;
+	}
+	known = host_known(program, host, file);
+	if (known < 0)
+		tell(d, WARN, "push host", "ssh-keygen is not here, so nobody looked for %s in %s", host, file);
+	else if (!known)
+		tell(d, FAIL, "push host", "%s is not in %s: add what ssh-keyscan -p %" PRId64 " %s prints, and compare it on "
+		     "the server", host, file, url->port, url->host);
+	else
+		tell(d, OK, "push host", "%s is in %s", host, file);
+}
+
+static void check_push(struct doctor *d)
+{
+	FF_AUTO(ff_ssh_url_fini) struct ff_ssh_url url = { 0 };
+	const struct ff_conf *conf = d->cli->conf;
+
+	if (ff_ssh_url_parse(ff_conf_str(conf, FF_CONF_PUBLISH_URL), &url, NULL) < 0)
+		return; /* there is none, or the configuration would have been refused */
+	check_push_key(d);
+	check_push_host(d, &url);
+}
+
 /* --- what the daemon says */
 
 static void check_sandbox(struct doctor *d, const json_t *status)
@@ -331,6 +404,7 @@ static void check_all(struct doctor *d)
 	spool = ff_conf_state_path(conf, "spool");
 	check_spool(d, spool);
 	check_key(d);
+	check_push(d);
 	check_program(d, "bubblewrap", ff_conf_str(conf, FF_CONF_SANDBOX_BWRAP), BWRAP_LEAST,
 		      "install bubblewrap 0.8 or later, or correct sandbox.bwrap");
 	check_daemon(d);

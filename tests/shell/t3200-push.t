@@ -34,6 +34,18 @@ test_expect 'a result is pushed: its hooks run in the session, its branch is the
 	is "$(job_count)" 1
 '
 
+test_expect 'doctor looks at key and host' '
+	ff doctor >out || :
+	like "$(cat out)" "^ok +push key: $T/ssh/flow, mode 0600"
+	like "$(cat out)" "^ok +push host: .127.0.0.1.:[0-9]+ is in $T/ssh/known_hosts"
+	status_is 1 ff -c "publish.key-file=$T/app/README.md" -c "publish.known-hosts=$T/ssh/user.pub" doctor >out
+	like "$(cat out)" "^fail +push key: .* can be read by others .mode 0644.: chmod 600"
+	like "$(cat out)" "^fail +push host: .* is not in $T/ssh/user.pub: add what ssh-keyscan"
+	status_is 1 ff -c "publish.key-file=$T/none" -c "publish.known-hosts=$T/none" doctor >out
+	like "$(cat out)" "^fail +push key: .*ssh-keygen"
+	like "$(cat out)" "^fail +push host: .*ssh-keyscan"
+'
+
 # A pushed branch of that name, and its job's end; $job is its number.
 try() { # NAME STATE [REPO]
 	(cd "${3:-app}" && push origin "main:refs/heads/claude/$1" -o claude=work)
