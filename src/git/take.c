@@ -461,12 +461,11 @@ static const char *refuse(const char *name, const struct made *m)
 
 static int insert(struct run *r, git_treebuilder *tb, const char *name, const struct made *m, struct ff_err *err)
 {
-	int rc = git_treebuilder_insert(NULL, tb, name, &m->oid, m->mode);
-
-	if (rc == 0)
+	if (git_treebuilder_insert(NULL, tb, name, &m->oid, m->mode) == 0)
 		return 0;
-	if (m->mode != GIT_FILEMODE_COMMIT && !git_odb_exists(r->git->odb, &m->oid))
-		return ff_git_lib_fail(err, rc, "cannot write a folder of the result");
+	/* A submodule's commit is not looked at: by its mode only the name can be at fault. */
+	if (git_treebuilder_insert(NULL, tb, name, &m->oid, GIT_FILEMODE_COMMIT) == 0)
+		return ff_err_set(err, FF_E_IO, "what the result holds as '%.80s' cannot be read again", name);
 	skip(r, name, "a name that git refuses");
 	return 0;
 }

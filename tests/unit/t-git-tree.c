@@ -215,6 +215,19 @@ static void unchanged_stays_unchanged(void **state)
 	repo_prints(r, before, "find r.git/objects -type f | sort");
 }
 
+/* An object that is there and cannot be read, for want of descriptors or by a bad disk, is no reason to leave its file out. */
+static void unreadable_objects_end_it(void **state)
+{
+	struct repo *r = *state;
+	FF_AUTO(ff_git_taken_fini) struct ff_git_taken t = { .changed = false };
+
+	fill(r);
+	ok(check_out(r, "main", "out", plain, &err));
+	repo_do(r, "echo new >out/new; id=$(git -C r.git rev-parse main:run); f=r.git/objects/$(echo $id | cut -c1-2)/$(echo $id | cut -c3-);"
+		   "chmod u+w $f; : >$f");
+	fails(IO, "'run' cannot be read again", take(r, "out", no_limits, &t, &err));
+}
+
 static void changes_as_git_would_add_them(void **state)
 {
 	struct repo *r = *state;
@@ -443,6 +456,7 @@ int main(void)
 		test(hostile_trees_write_nothing),
 		test(deep_trees),
 		test(unchanged_stays_unchanged),
+		test(unreadable_objects_end_it),
 		test(changes_as_git_would_add_them),
 		test(hostile_folder),
 		test(swapped_for_links),
