@@ -98,7 +98,8 @@ problem() { # CATEGORY TEXT
 judge() { # BRANCH [EXCESS-ANSWERS]
 	runs=$((runs + 1))
 	stub GET /__stub/state >"$T/charged.json"
-	"$top_srcdir/tests/crash/judge" "$1" "${2:-0}" >"$T/judged" 2>&1 || echo "wrong judge died" >>"$T/judged"
+	"$top_srcdir/tests/crash/judge" "$1" "${2:-0}" >"$T/judged" 2>"$T/judge.err" ||
+		echo "wrong the judge died: $(tail -n 1 "$T/judge.err")" >>"$T/judged"
 	[ -s "$T/judged" ] || return 0
 	while read -r judge_what judge_text; do
 		problem "$judge_what" "${run_name:-$1}: $judge_text ($(grep -m1 '^killed' "$T/steps" | sed "s|$T||"))"

@@ -8,13 +8,15 @@
  * ORDER   ROLE count                           tell each step in the log
  *         ROLE kill before|after N [CALL]      SIGKILL at the Nth step, of that call alone
  *         ROLE fail open|write|fsync|connect N once|always
+ *                                              N 0: only tell each in the log
  * A step is a write to a file or socket, a truncation, an fsync, a name made,
  * moved or removed, a change of mode, a child started, an exit.  FILE holds an
  * order too; it is read again when another file is moved into its place,
  * and counting begins anew by it.  In the log, one line each:
  *
  *   step ROLE PID N KIND CALL OBJECT     killed ROLE PID N WHEN KIND CALL OBJECT
- *   failed ROLE PID N CALL OBJECT        ended ROLE PID STATUS
+ *   failed ROLE PID N CALL OBJECT        call ROLE PID N CALL OBJECT
+ *   ended ROLE PID exit|signal NUMBER
  *   unknown ROLE PID NUMBER              (calls.def does not have it)
  */
 #include <errno.h>
@@ -80,7 +82,7 @@ static int parse_fail(struct order *o, char **words, size_t n)
 	for (size_t i = 0; i < FF_ARRAY_LEN(calls); i++)
 		if (!strcmp(words[2], calls[i].word)) {
 			o->fail = calls[i].kind;
-			return ff_num_i64(words[3], 1, INT64_MAX, &o->nth);
+			return ff_num_i64(words[3], 0, INT64_MAX, &o->nth);
 		}
 	return -1;
 }
@@ -136,7 +138,8 @@ static void refine(struct trace_call *c, const char *path)
 	if (c->kind == CALL_WRITE && strncmp(path, "socket:", 7) == 0)
 		c->kind = CALL_SEND;
 	else if (c->kind == CALL_WRITE && (*path != '/' || ff_starts(path, "/dev/") || ff_starts(path, "/memfd:") ||
-					   (c->args[c->a] <= STDERR_FILENO && strcmp(c->role, "cli") != 0)))
+					   c->args[c->a] == STDERR_FILENO ||
+					   (c->args[c->a] < STDERR_FILENO && strcmp(c->role, "cli") != 0)))
 		c->kind = CALL_QUIET; /* pipes, event counters, our own log */
 	else if ((c->kind == CALL_OPEN || c->kind == CALL_NAME) && !strcmp(c->name, "openat2"))
 		(void)trace_read(c->pid, c->args[2], &flags, sizeof flags);
@@ -165,7 +168,9 @@ static enum trace_do fail(const struct trace_call *c, enum call_kind raw, const 
 	if (!fails(c, raw, path))
 		return TRACE_GO;
 	st.count++;
-	if (st.count < st.order.nth || (st.count > st.order.nth && !st.order.always))
+	if (!st.order.nth)
+		tell(ff_asprintf("call %s %d %lld %s %s\n", c->role, (int)c->pid, (long long)st.count, c->name, path));
+	if (!st.order.nth || st.count < st.order.nth || (st.count > st.order.nth && !st.order.always))
 		return TRACE_GO;
 	tell(ff_asprintf("failed %s %d %lld %s %s\n", c->role, (int)c->pid, (long long)st.count, c->name, path));
 	*ret_errno = fail_errno[st.order.fail];
