@@ -92,10 +92,21 @@ static void on_linger(void *arg)
 	ff_child_kill(c, SIGKILL);
 }
 
+/* Of an adopted one the end of the connection is all that can be awaited. */
+static void on_left(void *arg)
+{
+	struct ff_child *c = arg;
+
+	ff_watch_free(&c->linger);
+	c->on_exit(c->owner, 0);
+}
+
 static void await_exit(struct ff_child *c)
 {
 	ff_chan_free(&c->chan);
-	if (!c->linger)
+	if (!c->linger && c->adopted)
+		c->linger = ff_loop_timer(c->core->loop, 0, on_left, c);
+	else if (!c->linger)
 		c->linger = ff_loop_timer(c->core->loop, LINGER_MS, on_linger, c);
 }
 
@@ -116,7 +127,7 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 {
 	struct ff_child *c = arg;
 
-	if (type == FF_MSG_HELLO)
+	if (type == FF_MSG_HELLO && !c->adopted)
 		return;
 	c->on_msg(c->owner, chan, type, msg, fd);
 }
@@ -156,9 +167,20 @@ int ff_child_start(struct ff_core *core, struct ff_child *c, const char *role, e
 	return 0;
 }
 
+void ff_child_adopt(struct ff_core *core, struct ff_child *c, const char *role, int fd, enum ff_peer peer, ff_msg_fn fn,
+		    void (*exit_fn)(void *owner, int status), void *owner)
+{
+	*c = (struct ff_child){ .core = core, .role = role, .adopted = true, .on_msg = fn, .on_exit = exit_fn,
+				.owner = owner };
+	c->chan = ff_chan_new(fd, FF_PEER_CORE, peer);
+	ff_chan_attach(c->chan, core->loop, on_msg, on_closed, c);
+}
+
 void ff_child_kill(struct ff_child *c, int signo)
 {
-	if (c->pid > 0)
+	if (c->adopted)
+		await_exit(c);
+	else if (c->pid > 0)
 		(void)kill(c->pid, signo); /* it may be gone already: the reaper will say so */
 }
 

@@ -103,6 +103,51 @@ json_t *ff_job_to_json(struct ff_core *core, const struct ff_job *j)
 	return o;
 }
 
+static json_t *steps_json(const struct ff_job *job)
+{
+	json_t *steps = json_object();
+
+	for (int k = 1; k < FF_STEP_LIMIT; k++)
+		if (job->step_done[k])
+			(void)json_object_set_new(steps, ff_step_word((enum ff_step_kind)k),
+						  json_pack("{s:s?}", "oid", job->step_oid[k]));
+	return steps;
+}
+
+static json_t *env_json(const struct ff_core *core, const char *name)
+{
+	const char *const *list = name ? ff_conf_environment(core->conf, name) : NULL;
+	json_t *env = json_object();
+
+	for (; list && *list; list++) {
+		const char *equals = strchr(*list, '=');
+		FF_AUTO(ff_free) char *key = ff_memdup0(*list, (size_t)(equals - *list));
+
+		(void)json_object_set_new(env, key, json_string(equals + 1));
+	}
+	return env;
+}
+
+json_t *ff_job_message(struct ff_core *core, const struct ff_job *job, const char *repo_url)
+{
+	FF_AUTO(ff_free) char *url = ff_core_job_url(core, job->id);
+	FF_AUTO(ff_free) char *source = NULL;
+	struct ff_policy policy;
+
+	ff_core_policy(core, job->source_ref, &policy);
+	source = ff_spec_source_name(&policy, job->source_ref);
+	return json_pack("{s:I,s:i,s:s,s:I,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:I,s:o,s:s,s:o}",
+			 "job", (json_int_t)job->id, "attempt", job->attempt, "uuid", job->uuid,
+			 "repo_id", (json_int_t)job->repo, "repo", repo_url,
+			 "source_ref", ff_json_from_bytes(job->source_ref), "source_oid", job->source_oid,
+			 "source_name", ff_json_from_bytes(source), "target", ff_json_from_bytes(job->spec.target),
+			 "task", ff_json_from_bytes(job->spec.task), "task_from", ff_json_from_bytes(job->spec.task_from),
+			 "pusher", ff_json_from_bytes(job->pusher), "url", url, "env", env_json(core, job->spec.env_name),
+			 "deadline_ms", (json_int_t)ff_conf_int(core->conf, FF_CONF_JOB_DEADLINE),
+			 "steps", steps_json(job), "base_oid", job->base_oid,
+			 "result_ref", ff_json_from_bytes(job->result_ref));
+}
+
 json_t *ff_event_fields(const struct ff_event *ev)
 {
 	json_t *o = json_object();

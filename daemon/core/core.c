@@ -157,7 +157,8 @@ static int begin(struct ff_core *core, struct ff_err *err)
 	ff_backup_init(core);
 	ff_readers_init(core);
 	ff_workers_init(core);
-	if (ff_gateway_start(core, err) < 0 || ff_intake_init(core, err) < 0 || ff_control_init(core, err) < 0)
+	if (ff_gateway_start(core, err) < 0 || ff_intake_init(core, err) < 0 || ff_control_init(core, err) < 0 ||
+	    ff_guests_init(core, err) < 0)
 		return -1;
 	ff_sandbox_check(core);
 	if (ff_core_restart_jobs(core, "the daemon was started again", err) < 0 || ff_spool_start(core, err) < 0)
@@ -182,6 +183,7 @@ static void end(struct ff_core *core)
 	ff_sandbox_fini(core);
 	ff_workers_fini(core);
 	ff_tunnels_fini(core);
+	ff_guests_fini(core);
 	ff_readers_fini(core);
 	ff_reconcile_fini(core);
 	ff_gateway_fini(core);

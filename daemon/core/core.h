@@ -56,6 +56,7 @@ struct ff_core {
 	struct ff_readers *readers;   /* readers.c */
 	struct ff_workers *workers;   /* workers.c */
 	struct ff_tunnel *tunnels;    /* tunnels.c */
+	struct ff_listener *guests;   /* guests.c; NULL: worker.socket is off */
 	struct ff_sandbox_state *sandbox; /* probe.c */
 	struct ff_intake *intake;     /* intake.c */
 	struct ff_specs *specs;       /* specs.c */
@@ -121,6 +122,8 @@ int ff_core_over_rate(struct ff_core *core, const char *pusher, char **ret_why, 
 
 /* --- codec.c: jobs and events as JSON ------------------------------------ */
 json_t *ff_job_to_json(struct ff_core *core, const struct ff_job *job);
+/* For the worker that runs it. */
+json_t *ff_job_message(struct ff_core *core, const struct ff_job *job, const char *repo_url);
 /* Only the fields that the record keeps beside seq, job, type and time. */
 json_t *ff_event_fields(const struct ff_event *ev);
 json_t *ff_event_to_json(int64_t seq, int64_t job, enum ff_event_type type, int64_t at_ms, json_t *fields);
@@ -139,16 +142,20 @@ struct ff_child {
 	struct ff_core *core;
 	const char *role;
 	pid_t pid;
+	bool adopted;             /* it came to us: there is a connection and no process */
 	struct ff_chan *chan;     /* NULL once it was closed */
 	struct ff_watch *exit_watch;
 	struct ff_watch *linger;  /* its channel has ended, its exit is awaited */
 	ff_msg_fn on_msg;
-	/* Called once, after the process is reaped; the owner then frees the struct by ff_child_fini. */
+	/* Called once, after the process is reaped (status 0: it was adopted); the owner then frees the struct by ff_child_fini. */
 	void (*on_exit)(void *owner, int status);
 	void *owner;
 };
 int ff_child_start(struct ff_core *core, struct ff_child *child, const char *role, enum ff_peer peer,
 		   ff_msg_fn on_msg, void (*on_exit)(void *owner, int status), void *owner, struct ff_err *err);
+/* A connection of somebody who plays that role, with hello as its first message. Takes fd. To kill it is to hang up. */
+void ff_child_adopt(struct ff_core *core, struct ff_child *child, const char *role, int fd, enum ff_peer peer,
+		    ff_msg_fn on_msg, void (*on_exit)(void *owner, int status), void *owner);
 void ff_child_kill(struct ff_child *child, int signo);
 /* Ends the channel; a role exits when its descriptor 3 ends. */
 void ff_child_hang_up(struct ff_child *child);
@@ -164,6 +171,7 @@ struct ff_listener {
 };
 /* core, most and let_in are set by the caller. */
 int ff_listener_open(struct ff_listener *l, const char *path, mode_t mode, struct ff_err *err);
+bool ff_listener_knows(const struct ff_listener *l, int fd, const char *socket); /* is it our own account, or root? */
 void ff_listener_left(struct ff_listener *l); /* a guest has gone */
 void ff_listener_fini(struct ff_listener *l); /* also of one that is not open: fd -1 */
 
@@ -210,6 +218,16 @@ void ff_tunnel_close(struct ff_core *core, int64_t job); /* at once; harmless wh
 /* For an `expect` message of a hook: is that what one of our tunnels pushes? */
 bool ff_tunnel_expected(const struct ff_core *core, const json_t *msg);
 void ff_tunnels_fini(struct ff_core *core);
+
+/* --- guests.c: workers that come to us --------------------------------------- */
+int ff_guests_init(struct ff_core *core, struct ff_err *err);
+void ff_guests_fini(struct ff_core *core);
+bool ff_worker_admit(struct ff_core *core, int fd); /* workers.c; takes fd */
+void ff_guest_left(struct ff_core *core);
+bool ff_guest_waits(const struct ff_core *core); /* whether one of them waits for a job */
+/* The one that waits gets this job when the turn is committed, in which it was started. */
+void ff_guest_promise(struct ff_core *core, int64_t job, int attempt);
+int ff_guest_jobs(const struct ff_core *core); /* running jobs that they have */
 
 /* --- probe.c: can this host run a sandbox? ----------------------------------- */
 void ff_sandbox_check(struct ff_core *core); /* asks anew; releases or blocks the queue by the answer */

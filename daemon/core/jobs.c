@@ -247,28 +247,48 @@ static int start_job(struct ff_core *core, int64_t id, struct ff_err *err)
 {
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
 	struct ff_event ev = { .type = FF_EVENT_JOB_STARTED };
-	const char *missing = ff_sandbox_missing(core);
+	bool guest = ff_guest_waits(core);
 
 	if (ff_store_job_get(core->store, id, &job, err) < 0)
 		return -1;
-	if (missing)
-		ev = (struct ff_event){ .type = FF_EVENT_JOB_WAITING, .wait = FF_WAIT_BLOCKED, .text = missing };
-	else
-		ev.attempt = job->attempt + 1;
-	return ff_core_event(core, job, &ev, err);
+	ev.attempt = job->attempt + 1;
+	if (!guest && ff_sandbox_missing(core))
+		ev = (struct ff_event){ .type = FF_EVENT_JOB_WAITING, .wait = FF_WAIT_BLOCKED,
+					.text = ff_sandbox_missing(core) };
+	if (ff_core_event(core, job, &ev, err) < 0)
+		return -1;
+	if (guest)
+		ff_guest_promise(core, id, ev.attempt);
+	return 0;
+}
+
+/* *ret: whether one more job may leave the queue: for a guest, for a child of ours, or to wait until this host is mended. */
+static int room(struct ff_core *core, bool *ret, struct ff_err *err)
+{
+	int64_t running = 0;
+
+	*ret = ff_guest_waits(core);
+	if (*ret)
+		return 0;
+	if (ff_sandbox_missing(core)) {
+		*ret = !core->guests; /* with it, they wait in the queue for whoever comes */
+		return 0;
+	}
+	if (ff_store_count(core->store, FF_JOB_RUNNING, &running, err) < 0)
+		return -1;
+	*ret = running - ff_guest_jobs(core) < ff_conf_int(core->conf, FF_CONF_SERVER_WORKERS);
+	return 0;
 }
 
 void ff_core_dispatch(struct ff_core *core)
 {
-	int64_t limit = ff_conf_int(core->conf, FF_CONF_SERVER_WORKERS);
 	struct ff_err err = { 0 };
-	int64_t running = 0, id = 0;
+	bool more = false;
+	int64_t id = 0;
 
 	if (core->draining || !ff_sandbox_known(core))
 		return;
-	while (ff_store_count(core->store, FF_JOB_RUNNING, &running, &err) == 0 &&
-	       (running < limit || ff_sandbox_missing(core)) &&
-	       ff_store_next_queued(core->store, &id, &err) == 0 && id)
+	while (room(core, &more, &err) == 0 && more && ff_store_next_queued(core->store, &id, &err) == 0 && id)
 		if (start_job(core, id, &err) < 0)
 			break;
 	if (err.code && !core->turn_failed) /* of a failed turn it was said already */

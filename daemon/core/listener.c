@@ -8,6 +8,7 @@
 #include "daemon/core/core.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "base/sock.h"
 
@@ -49,6 +50,18 @@ int ff_listener_open(struct ff_listener *l, const char *path, mode_t mode, struc
 	l->watch = ff_loop_fd(l->core->loop, l->fd, FF_LOOP_READ, on_connection, l);
 	l->again = ff_loop_timer(l->core->loop, FULL_MS, on_again, l);
 	return 0;
+}
+
+/* The folder's rights keep others out already; the kernel's word is the second lock. */
+bool ff_listener_knows(const struct ff_listener *l, int fd, const char *socket)
+{
+	uid_t uid = (uid_t)-1;
+	pid_t pid;
+
+	if (ff_sock_peer(fd, &uid, &pid, NULL) == 0 && (uid == geteuid() || uid == 0))
+		return true;
+	ff_log_warn(&l->core->log, "socket.refused", "uid %lu may not use the %s socket", (unsigned long)uid, socket);
+	return false;
 }
 
 void ff_listener_left(struct ff_listener *l)

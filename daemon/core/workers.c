@@ -5,21 +5,15 @@
  *~ worker goes on, and sees to what a dead worker leaves behind.  The worker's
  *~ side is daemon/worker/steps.c, stop 7.
  */
-#include "daemon/core/core.h"
-#include "daemon/core/lease.h"
+#include "daemon/core/workers.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/file.h"
 #include "base/num.h"
 #include "base/proc.h"
 #include "base/text.h"
@@ -27,29 +21,7 @@
 /* The agent's time is job.deadline; fetching, rebase, proof and the end of the processes come on top. */
 #define GRACE_MS 1800000
 
-struct worker {
-	struct worker *next;
-	int64_t serial;   /* never used again, unlike the address */
-	struct ff_core *core;
-	struct ff_child child;
-	int64_t job;      /* 0: it sweeps */
-	int attempt;
-	bool sent;        /* has its job */
-	bool done;        /* has said how it ended */
-	bool stopped;     /* killed by us */
-	bool silent;      /* killed because nothing was heard of it */
-	struct ff_lease *lease; /* NULL: it sweeps */
-	struct ff_watch *limit; /* then it is killed, whatever it says */
-	int log_fd;
-	int64_t log_bytes, log_dropped;
-};
-
-struct ff_workers {
-	struct worker *first;
-	int64_t last_serial;
-};
-
-/* A message of a worker that is answered after COMMIT. */
+/* A worker that something is to be told, or done for, after COMMIT. */
 struct pending_ack {
 	int64_t serial;
 };
@@ -62,56 +34,7 @@ static struct worker *worker_of(const struct ff_core *core, int64_t job)
 	return NULL;
 }
 
-/* --- its log --------------------------------------------------------------- */
-
-char *ff_job_log_path(const struct ff_core *core, int64_t job)
-{
-	FF_AUTO(ff_free) char *dir = ff_conf_state_path(core->conf, "logs");
-
-	return ff_asprintf("%s/%" PRId64 ".log", dir, job);
-}
-
-static void open_log(struct worker *w)
-{
-	FF_AUTO(ff_free) char *path = ff_job_log_path(w->core, w->job);
-	struct stat st;
-
-	w->log_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (w->log_fd < 0)
-		ff_log_error(&w->core->log, "joblog.open", "%s: %s", path, strerror(errno));
-	else if (fstat(w->log_fd, &st) == 0)
-		w->log_bytes = st.st_size;
-}
-
-static void write_log(struct worker *w, json_t *line)
-{
-	char *text = json_dumps(line, JSON_COMPACT);
-	struct ff_err err = { 0 };
-	size_t n;
-
-	ff_assert(text);
-	n = strlen(text);
-	text[n] = '\n'; /* over the NUL: the length is known */
-	if (w->log_bytes + (int64_t)n + 1 > ff_conf_int(w->core->conf, FF_CONF_LOG_JOB_MAX)) {
-		w->log_dropped += (int64_t)n + 1;
-	} else if (w->log_fd >= 0 && ff_fd_write_all(w->log_fd, text, n + 1, &err) < 0) {
-		ff_log_error(&w->core->log, "joblog.write", "job %" PRId64 ": %s", w->job, err.text);
-		ff_close(&w->log_fd);
-	} else {
-		w->log_bytes += (int64_t)n + 1;
-	}
-	free(text);
-}
-
-static void add_log(struct worker *w, const char *stream, json_t *text)
-{
-	json_t *line = json_pack("{s:o,s:i,s:s,s:O}", "at", ff_time_json(ff_clock_wall()), "attempt", w->attempt,
-				 "stream", stream, "text", text);
-
-	write_log(w, line);
-	ff_watch_log(w->core, w->job, line);
-	json_decref(line);
-}
+/* --- what it says ------------------------------------------------------------ */
 
 static void take_log(struct worker *w, const json_t *msg)
 {
@@ -119,23 +42,8 @@ static void take_log(struct worker *w, const json_t *msg)
 	json_t *text = json_object_get(msg, "text");
 
 	if (ff_msg_str(msg, "stream", &stream, NULL) == 0 && text)
-		add_log(w, stream, text);
+		ff_joblog_add(&w->log, stream, text);
 }
-
-static void end_log(struct worker *w)
-{
-	json_t *text;
-
-	if (w->log_dropped) {
-		text = json_sprintf("%" PRId64 " bytes of this log were dropped: log.job-max", w->log_dropped);
-		w->log_bytes = 0; /* this one line goes in */
-		add_log(w, "system", text);
-		json_decref(text);
-	}
-	ff_close(&w->log_fd);
-}
-
-/* --- what it says ------------------------------------------------------------ */
 
 static void answer(struct worker *w, bool ok, const char *why)
 {
@@ -144,16 +52,29 @@ static void answer(struct worker *w, bool ok, const char *why)
 				   ok ? json_object() : json_pack("{s:s}", "text", why), -1, NULL); /* a failure ends the child */
 }
 
+static void rest(struct worker *w);
+
+struct worker *ff_worker_by_serial(const struct ff_core *core, int64_t serial)
+{
+	struct worker *w = core->workers->first;
+
+	while (w && w->serial != serial)
+		w = w->next;
+	return w;
+}
+
 static void ack_after(struct ff_core *core, void *arg, bool ok)
 {
 	struct pending_ack *p = arg;
+	struct worker *w = ff_worker_by_serial(core, p->serial);
 
-	for (struct worker *w = core->workers->first; w; w = w->next)
-		if (w->serial == p->serial) {
-			w->done = w->done && ok; /* an end that is not on disk is none */
-			answer(w, ok, "the record cannot be written now");
-		}
 	free(p);
+	if (!w)
+		return;
+	w->done = w->done && ok; /* an end that is not on disk is none */
+	answer(w, ok, "the record cannot be written now");
+	if (w->done && w->guest)
+		rest(w);
 }
 
 static void ack_later(struct worker *w)
@@ -260,6 +181,18 @@ static void take_done(struct worker *w, const json_t *msg)
 	answer(w, false, err.text);
 }
 
+/* One of our own has its job already, or is about to. */
+static void take_claim(struct worker *w, const json_t *msg)
+{
+	if (!w->guest)
+		return;
+	if (json_is_false(json_object_get(msg, "gateway")))
+		w->own_gateway = true;
+	w->wants = true;
+	if (!w->job)
+		ff_core_dispatch(w->core);
+}
+
 static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
 {
 	struct worker *w = arg;
@@ -269,6 +202,10 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 		ff_lease_heard(w->lease);
 	if (type == FF_MSG_SWEPT && !w->job)
 		ff_child_hang_up(&w->child); /* it would wait for more */
+	if (type == FF_MSG_HELLO || type == FF_MSG_CLAIM)
+		take_claim(w, msg);
+	if (!w->job && w->guest && (type == FF_MSG_STEP || type == FF_MSG_DONE))
+		answer(w, false, "this worker has no job");
 	if (!w->job || w->stopped || w->silent)
 		return;
 	if (type == FF_MSG_EVENT)
@@ -289,8 +226,12 @@ static void lost(struct worker *w, int status)
 	char how[FF_STATUS_TEXT];
 
 	ff_status_text(status, how);
-	text = w->silent ? ff_strdup("nothing was heard of the worker for worker.silence: it was killed")
-			 : ff_asprintf("the worker ended unexpectedly (%s)", how);
+	if (w->silent)
+		text = ff_strdup("nothing was heard of the worker for worker.silence: it was killed");
+	else if (w->guest)
+		text = ff_strdup("the worker went away");
+	else
+		text = ff_asprintf("the worker ended unexpectedly (%s)", how);
 	ff_core_attempt_failed(w->core, w->job, w->attempt, FF_E_UNREACHABLE, text);
 }
 
@@ -319,28 +260,51 @@ static void sweep_later(struct ff_core *core, int64_t job)
 	ff_turn_after(core, sweep_if_ended, number);
 }
 
+/* What it has of its job here: socket, lease, log. Its end is in the record, or about to be. */
+static void part(struct worker *w)
+{
+	int64_t job = w->job;
+
+	w->job = 0;
+	ff_watch_free(&w->limit);
+	ff_lease_free(&w->lease);
+	ff_joblog_end(&w->log);
+	if (!job)
+		return;
+	if (!worker_of(w->core, job)) { /* the sockets may be the next attempt's by now */
+		ff_tunnel_close(w->core, job);
+		if (!w->own_gateway)
+			ff_gateway_close(w->core, job, false);
+	}
+	sweep_later(w->core, job);
+}
+
+/* Between two jobs a guest is nobody's. */
+static void rest(struct worker *w)
+{
+	part(w);
+	w->done = w->sent = false;
+	if (w->core->draining && !ff_workers_count(w->core))
+		ff_loop_stop(w->core->loop);
+	if (w->wants)
+		ff_core_dispatch(w->core);
+}
+
 static void on_ended(void *arg, int status)
 {
 	struct worker *w = arg, **at;
 	struct ff_core *core = w->core;
-	int64_t job = w->job;
 
 	for (at = &core->workers->first; *at != w; at = &(*at)->next)
 		;
 	*at = w->next;
-	if (w->job && !worker_of(core, w->job)) { /* the sockets may be the next attempt's by now */
-		ff_gateway_close(core, w->job, false);
-		ff_tunnel_close(core, w->job);
-	}
 	if (w->job)
 		lost(w, status); /* changes nothing when the end of the attempt is in the record */
-	ff_watch_free(&w->limit);
-	ff_lease_free(&w->lease);
-	end_log(w);
+	part(w);
 	ff_child_fini(&w->child);
+	if (w->guest)
+		ff_guest_left(core);
 	free(w);
-	if (job)
-		sweep_later(core, job);
 	if (core->draining && !ff_workers_count(core))
 		ff_loop_stop(core->loop);
 	ff_core_dispatch(core);
@@ -348,12 +312,27 @@ static void on_ended(void *arg, int status)
 
 /* --- starting and stopping ------------------------------------------------------ */
 
-static struct worker *start(struct ff_core *core, int64_t job, int attempt, struct ff_err *err)
+void ff_worker_give(struct worker *w, int64_t job, int attempt)
+{
+	w->job = job;
+	w->attempt = attempt;
+	w->log = (struct ff_joblog){ .core = w->core, .job = job, .attempt = attempt, .fd = -1 };
+}
+
+static struct worker *new_worker(struct ff_core *core)
 {
 	struct worker *w = ff_calloc(1, sizeof *w);
 
-	*w = (struct worker){ .core = core, .serial = ++core->workers->last_serial, .job = job, .attempt = attempt,
-			      .log_fd = -1 };
+	*w = (struct worker){ .core = core, .serial = ++core->workers->last_serial };
+	ff_worker_give(w, 0, 0);
+	return w;
+}
+
+static struct worker *start(struct ff_core *core, int64_t job, int attempt, struct ff_err *err)
+{
+	struct worker *w = new_worker(core);
+
+	ff_worker_give(w, job, attempt);
 	if (ff_child_start(core, &w->child, "worker", FF_PEER_WORKER, on_msg, on_ended, w, err) < 0) {
 		free(w);
 		return NULL;
@@ -361,6 +340,14 @@ static struct worker *start(struct ff_core *core, int64_t job, int attempt, stru
 	w->next = core->workers->first;
 	core->workers->first = w;
 	return w;
+}
+
+/* One that still lives must not touch the job any more: our own die with their sandboxes, a guest is told. */
+static void end_worker(struct worker *w)
+{
+	if (w->guest)
+		answer(w, false, "this attempt is over");
+	ff_child_kill(&w->child, SIGKILL);
 }
 
 static void on_silence(void *arg)
@@ -372,7 +359,7 @@ static void on_silence(void *arg)
 	ff_log_error(&w->core->log, "worker.silent", "job %" PRId64 ": nothing was heard of its worker for worker.silence: "
 		     "killed", w->job);
 	w->silent = true;
-	ff_child_kill(&w->child, SIGKILL);
+	end_worker(w);
 }
 
 static void on_limit(void *arg)
@@ -380,7 +367,7 @@ static void on_limit(void *arg)
 	struct worker *w = arg;
 
 	ff_log_error(&w->core->log, "worker.silent", "job %" PRId64 ": its worker did not end in time: killed", w->job);
-	ff_child_kill(&w->child, SIGKILL);
+	end_worker(w);
 }
 
 /* Not even a worker that hangs keeps its job, or one of server.workers, for ever. */
@@ -394,49 +381,48 @@ static void set_limit(struct worker *w)
 		ff_watch_again(w->limit, ms);
 }
 
-static json_t *steps_json(const struct ff_job *job)
+/* Without a socket there is nothing that this attempt could do. */
+static void fail_start(struct worker *w, enum ff_err_code code, const char *text)
 {
-	json_t *steps = json_object();
-
-	for (int k = 1; k < FF_STEP_LIMIT; k++)
-		if (job->step_done[k])
-			(void)json_object_set_new(steps, ff_step_word((enum ff_step_kind)k),
-						  json_pack("{s:s?}", "oid", job->step_oid[k]));
-	return steps;
+	w->stopped = true;
+	end_worker(w);
+	ff_core_attempt_failed(w->core, w->job, w->attempt, code, text);
 }
 
-static json_t *env_json(const struct ff_core *core, const char *name)
+static void send_job(struct worker *w)
 {
-	const char *const *list = name ? ff_conf_environment(core->conf, name) : NULL;
-	json_t *env = json_object();
+	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+	FF_AUTO(ff_free) char *url = NULL;
+	struct ff_err err = { 0 };
 
-	for (; list && *list; list++) {
-		const char *equals = strchr(*list, '=');
-		FF_AUTO(ff_free) char *key = ff_memdup0(*list, (size_t)(equals - *list));
-
-		(void)json_object_set_new(env, key, json_string(equals + 1));
+	if (ff_store_job_get(w->core->store, w->job, &job, &err) < 0 || !(url = ff_repo_url(w->core, job->repo, &err))) {
+		fail_start(w, err.code, err.text);
+		return;
 	}
-	return env;
+	w->sent = true;
+	set_limit(w);
+	(void)ff_chan_send(w->child.chan, FF_MSG_JOB, ff_job_message(w->core, job, url), -1, NULL); /* a failure ends the child */
 }
 
-static json_t *job_message(struct ff_core *core, const struct ff_job *job, const char *repo_url)
+void ff_workers_gateway_ready(struct ff_core *core, int64_t id, const struct ff_err *error)
 {
-	FF_AUTO(ff_free) char *url = ff_core_job_url(core, job->id);
-	FF_AUTO(ff_free) char *source = NULL;
-	struct ff_policy policy;
+	struct worker *w = worker_of(core, id);
 
-	ff_core_policy(core, job->source_ref, &policy);
-	source = ff_spec_source_name(&policy, job->source_ref);
-	return json_pack("{s:I,s:i,s:s,s:I,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:I,s:o,s:s,s:o}",
-			 "job", (json_int_t)job->id, "attempt", job->attempt, "uuid", job->uuid,
-			 "repo_id", (json_int_t)job->repo, "repo", repo_url,
-			 "source_ref", ff_json_from_bytes(job->source_ref), "source_oid", job->source_oid,
-			 "source_name", ff_json_from_bytes(source), "target", ff_json_from_bytes(job->spec.target),
-			 "task", ff_json_from_bytes(job->spec.task), "task_from", ff_json_from_bytes(job->spec.task_from),
-			 "pusher", ff_json_from_bytes(job->pusher), "url", url, "env", env_json(core, job->spec.env_name),
-			 "deadline_ms", (json_int_t)ff_conf_int(core->conf, FF_CONF_JOB_DEADLINE),
-			 "steps", steps_json(job), "base_oid", job->base_oid,
-			 "result_ref", ff_json_from_bytes(job->result_ref));
+	if (w && !w->done && error)
+		fail_start(w, FF_E_CONTAINER_START_FAILED, error->text);
+	else if (w && !w->sent && w->child.chan)
+		send_job(w);
+}
+
+/* The attempt is in the record: from now on its time counts. */
+static void begin(struct worker *w)
+{
+	set_limit(w);
+	w->lease = ff_lease_new(w->core, on_silence, w);
+	if (!w->own_gateway)
+		ff_gateway_open(w->core, w->job, w->attempt);
+	else if (w->child.chan)
+		send_job(w);
 }
 
 bool ff_worker_runs(const struct ff_core *core, int64_t job)
@@ -449,58 +435,41 @@ void ff_worker_start(struct ff_core *core, const struct ff_job *job)
 	struct ff_err err = { 0 };
 	struct worker *w = worker_of(core, job->id);
 
-	if (w && w->attempt == job->attempt)
+	if (w && w->attempt == job->attempt) {
+		if (w->guest && !w->lease)
+			begin(w);
 		return;
+	}
 	if (w) { /* two in one folder would spoil each other's work */
 		w->stopped = true;
-		ff_child_kill(&w->child, SIGKILL);
+		end_worker(w);
 	}
 	w = start(core, job->id, job->attempt, &err);
 	if (!w) {
 		ff_core_attempt_failed(core, job->id, job->attempt, FF_E_CONTAINER_START_FAILED, err.text);
 		return;
 	}
-	open_log(w);
-	set_limit(w);
-	w->lease = ff_lease_new(core, on_silence, w);
-	ff_gateway_open(core, job->id, job->attempt);
-}
-
-/* Without a socket there is nothing that this attempt could do. */
-static void fail_start(struct worker *w, enum ff_err_code code, const char *text)
-{
-	w->stopped = true;
-	ff_child_kill(&w->child, SIGKILL);
-	ff_core_attempt_failed(w->core, w->job, w->attempt, code, text);
-}
-
-void ff_workers_gateway_ready(struct ff_core *core, int64_t id, const struct ff_err *error)
-{
-	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
-	FF_AUTO(ff_free) char *url = NULL;
-	struct worker *w = worker_of(core, id);
-	struct ff_err err = { 0 };
-
-	if (w && !w->done && error) {
-		fail_start(w, FF_E_CONTAINER_START_FAILED, error->text);
-		return;
-	}
-	if (!w || w->sent || !w->child.chan)
-		return;
-	if (ff_store_job_get(core->store, id, &job, &err) < 0 || !(url = ff_repo_url(core, job->repo, &err))) {
-		fail_start(w, err.code, err.text);
-		return;
-	}
-	w->sent = true;
-	set_limit(w);
-	(void)ff_chan_send(w->child.chan, FF_MSG_JOB, job_message(core, job, url), -1, NULL); /* a failure ends the child */
+	begin(w);
 }
 
 void ff_workers_reopen_sockets(struct ff_core *core)
 {
 	for (struct worker *w = core->workers->first; w; w = w->next)
-		if (w->job && !w->stopped)
+		if (w->job && !w->stopped && !w->own_gateway)
 			ff_gateway_open(core, w->job, w->attempt);
+}
+
+/* --- guests ------------------------------------------------------------------------- */
+
+bool ff_worker_admit(struct ff_core *core, int fd)
+{
+	struct worker *w = new_worker(core);
+
+	w->guest = true;
+	ff_child_adopt(core, &w->child, "worker", fd, FF_PEER_WORKER, on_msg, on_ended, w);
+	w->next = core->workers->first;
+	core->workers->first = w;
+	return true;
 }
 
 void ff_worker_stop(struct ff_core *core, int64_t job)
@@ -510,7 +479,7 @@ void ff_worker_stop(struct ff_core *core, int64_t job)
 	if (!w || w->done)
 		return; /* one that is done is on its way out and cleans up itself */
 	w->stopped = true;
-	ff_child_kill(&w->child, SIGKILL);
+	end_worker(w);
 }
 
 /* --- what is left behind ----------------------------------------------------------- */
@@ -586,7 +555,7 @@ void ff_workers_fini(struct ff_core *core)
 		ff_watch_free(&w->limit);
 		ff_lease_free(&w->lease);
 		ff_child_fini(&w->child);
-		ff_close(&w->log_fd);
+		ff_close(&w->log.fd);
 		free(w);
 	}
 	free(all);

@@ -28,16 +28,16 @@ test_expect 'a good configuration passes and nothing is made' '
 '
 
 test_expect 'every mistake is named with its line' '
-	printf "[server]\nworkrs = 1\nworkers = 0\n" >bad.conf
+	printf "[server]\nworkrs = 1\nworkers = 257\n" >bad.conf
 	status_is 1 "$d" --config bad.conf -c log.level=loud --check-config >out 2>err
 	is "$(cat out)" ""
 	is "$(cat err)" "$T/bad.conf:2: unknown key server.workrs; did you mean server.workers?
-$T/bad.conf:3: server.workers: \`0\` is out of range: 1 to 256
+$T/bad.conf:3: server.workers: \`257\` is out of range: 0 to 256
 -c: log.level: \`loud\` is not one of: debug info warn error"
 '
 
 test_expect 'a start with a mistake ends with 2 at once' '
-	printf "[server]\nworkers = 0\n" >bad.conf
+	printf "[server]\nworkers = 257\n" >bad.conf
 	status_is 2 "$d" --config bad.conf 2>err
 	like "$(cat err)" "bad.conf:2: server.workers"
 	status_is 2 "$d" --config missing.conf 2>err

@@ -204,7 +204,7 @@ static void errors_say_where_and_what(void **state)
 	refused("\n[server]\n workrs = 3\n", "main.conf:3: unknown key server.workrs; did you mean server.workers?");
 	refused("[servr]\nworkers = 3\n", "did you mean server.workers?");
 	refused("[zzz]\nnothing = 3\n", "unknown key zzz.nothing; flowforge.conf(5)");
-	refused("[server]\nworkers = 0\n", "main.conf:2: server.workers: `0` is out of range: 1 to 256");
+	refused("[server]\nworkers = 257\n", "main.conf:2: server.workers: `257` is out of range: 0 to 256");
 	refused("[server]\nworkers = 2x\n", "`2x` is not a whole number");
 	refused("[hook]\ntimeout = 2s\n", "`2s` is out of range: 100ms to 1900ms");
 	refused("[log]\njob-max = 1k\n", "out of range: 4k to 1g bytes");
