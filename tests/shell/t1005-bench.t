@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# That the benchmark of pushes still works; what it finds is not judged here.
+# That the benchmarks still work; what they find is not judged here.
 . "$top_srcdir/tests/lib/test-lib.sh"
 
 test_expect 'two rounds give a median and a ratio for each side' '
@@ -13,5 +13,13 @@ test_expect 'two rounds give a median and a ratio for each side' '
 test_expect 'a ratio above the limit is a failure' '
 	must_fail env N=2 MAX_RATIO=0.0001 V= "$top_srcdir/tests/bench/push" >table 2>why
 	like "$(cat why)" "the ratio of job, [0-9.]+, is above 0.0001"
+'
+test_expect 'the load of the queue runs, and every answer it waits for comes' '
+	N=1 S=0.2 PEERS= Q=0 "$top_srcdir/tests/bench/queue" >table
+	cat table
+	is "$(grep -cE "^  core +[0-9]+ /s +[0-9.]+ answers" table)" 4
+	like "$(cat table)" "^  core +[1-9][0-9]* /s +6.00 answers"
+	like "$(cat table)" "^  core +[1-9][0-9]* /s +3.00 answers"
+	like "$(cat table)" "^  floor .* RATIO +[0-9.]+"
 '
 test_done
