@@ -420,30 +420,31 @@ static void wrap(struct ff_buf *out, const char *text, size_t n)
 	}
 }
 
-static void send_lines(struct ff_chan *chan, const char *lines)
+/* What the hook reads: at most so many lines to show, and the end. */
+static void answer_hook(struct ff_chan *chan, const char *lines, const char *end)
 {
-	static const char rest[] = "> hint: this is not all: " FF_NAME " list shows every job";
-	FF_AUTO(ff_buf_fini) struct ff_buf out;
+	static const char rest[] = "> hint: this is not all: " FF_NAME " list shows every job\n";
+	FF_AUTO(ff_buf_fini) struct ff_buf wrapped, out;
 	size_t total = 0, sent = 0, n;
 
-	ff_buf_init(&out, 2 * LINES_MAX);
+	ff_buf_init(&wrapped, 2 * LINES_MAX);
+	ff_buf_init(&out, 4 * LINES_MAX);
 	for (const char *p = lines; *p; p += n + (p[n] == '\n')) {
 		n = strcspn(p, "\n");
-		wrap(&out, p, n);
+		wrap(&wrapped, p, n);
 	}
-	for (size_t i = 0; i < out.len; i++)
-		total += out.data[i] == '\n';
-	for (const char *p = out.data; sent < total; p += n + 1, sent++) {
-		FF_AUTO(ff_free) char *whole = NULL;
-
+	for (size_t i = 0; i < wrapped.len; i++)
+		total += wrapped.data[i] == '\n';
+	for (const char *p = wrapped.data; sent < total; p += n + 1, sent++) {
 		n = strcspn(p, "\n");
 		if (sent == LINES_SHOWN - 1 && total > LINES_SHOWN) {
-			ff_chan_send_text(chan, rest);
-			return;
+			(void)ff_buf_adds(&out, rest);
+			break;
 		}
-		whole = ff_asprintf("> %.*s", (int)n, p);
-		ff_chan_send_text(chan, whole);
+		(void)ff_buf_addf(&out, "> %.*s\n", (int)n, p);
 	}
+	(void)ff_buf_adds(&out, end);
+	ff_chan_send_text(chan, out.data);
 }
 
 static void push_done(struct ff_core *core, void *arg, enum ff_push_result result, const char *lines)
@@ -456,8 +457,7 @@ static void push_done(struct ff_core *core, void *arg, enum ff_push_result resul
 		return;
 	}
 	h->taken = false;
-	send_lines(h->chan, lines);
-	ff_chan_send_text(h->chan, result == FF_PUSH_LATER ? "spool" : "done");
+	answer_hook(h->chan, lines, result == FF_PUSH_LATER ? "spool" : "done");
 	ff_chan_finish(h->chan);
 }
 

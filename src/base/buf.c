@@ -79,13 +79,21 @@ int ff_buf_addc(struct ff_buf *b, char c)
 
 int ff_buf_addf(struct ff_buf *b, const char *fmt, ...)
 {
-	FF_AUTO(ff_free) char *s = NULL;
+	FF_AUTO(ff_free) char *more = NULL;
+	char s[256]; /* enough for nearly all, and no allocation */
 	va_list ap;
+	int n;
 
 	va_start(ap, fmt);
-	s = ff_vasprintf(fmt, ap);
+	n = vsnprintf(s, sizeof s, fmt, ap);
 	va_end(ap);
-	return ff_buf_adds(b, s);
+	ff_assert(n >= 0);
+	if ((size_t)n < sizeof s)
+		return ff_buf_add(b, s, (size_t)n);
+	va_start(ap, fmt);
+	more = ff_vasprintf(fmt, ap);
+	va_end(ap);
+	return ff_buf_adds(b, more);
 }
 
 void ff_buf_consume(struct ff_buf *b, size_t n)

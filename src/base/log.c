@@ -77,18 +77,29 @@ static void job_field(struct ff_buf *b, bool json, int64_t job)
 	(void)ff_buf_addf(b, json ? ",\"job\":%" PRId64 : " job=%" PRId64, job);
 }
 
+/* stderr does not change while we run. */
+static bool is_terminal(void)
+{
+	static int known = -1;
+
+	if (known < 0)
+		known = isatty(STDERR_FILENO);
+	return known;
+}
+
 void ff_log_write(const struct ff_log *log, enum ff_log_level level, const char *event,
 		  const char *fmt, ...)
 {
-	FF_AUTO(ff_buf_fini) struct ff_buf b;
+	FF_AUTO(ff_buf_fini) struct ff_buf b = { .data = NULL };
 	FF_AUTO(ff_free) char *raw = NULL;
-	bool json = !isatty(STDERR_FILENO);
+	bool json = !is_terminal();
 	char ts[FF_CLOCK_TEXT];
 	va_list ap;
 
-	ff_buf_init(&b, 131072); /* more than the fields can have with every byte escaped twice */
 	if (level < least_level)
 		return;
+	ff_buf_init(&b, 131072); /* more than the fields can have with every byte escaped twice */
+	(void)ff_buf_room(&b, 512); /* and what most lines have */
 	va_start(ap, fmt);
 	raw = ff_vasprintf(fmt, ap);
 	va_end(ap);

@@ -29,6 +29,7 @@ struct ff_watch {
 	enum kind kind;
 	bool dead;
 	void *arg;
+	unsigned want;     /* what it is watched for */
 	int fd;            /* watched; a pidfd or signalfd of ours for the last two kinds */
 	int64_t due_ms;    /* timers; INT64_MAX when not armed */
 	uint64_t armed;    /* timers: the turn in which it was armed */
@@ -130,6 +131,7 @@ static void epoll_set(struct ff_watch *w, int op, unsigned want)
 	if (want & FF_LOOP_WRITE)
 		ev.events |= EPOLLOUT;
 	ff_assert(epoll_ctl(w->loop->epoll, op, w->fd, &ev) == 0);
+	w->want = want;
 }
 
 struct ff_watch *ff_loop_fd(struct ff_loop *l, int fd, unsigned want, ff_fd_fn fn, void *arg)
@@ -143,7 +145,8 @@ struct ff_watch *ff_loop_fd(struct ff_loop *l, int fd, unsigned want, ff_fd_fn f
 
 void ff_watch_want(struct ff_watch *w, unsigned want)
 {
-	epoll_set(w, EPOLL_CTL_MOD, want);
+	if (want != w->want)
+		epoll_set(w, EPOLL_CTL_MOD, want);
 }
 
 struct ff_watch *ff_loop_timer(struct ff_loop *l, int64_t delay_ms, ff_timer_fn fn, void *arg)

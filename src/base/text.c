@@ -89,6 +89,16 @@ static void show_hidden(struct ff_buf *out, const char *p, unsigned len)
 	}
 }
 
+/* How much of it, from its start, is nothing but visible ASCII: nearly all text there is. */
+static size_t plain(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && p[i] >= 0x20 && p[i] < 0x7f)
+		i++;
+	return i;
+}
+
 void ff_text_show(struct ff_buf *out, const void *text, size_t n, size_t max_columns)
 {
 	const char *p = text;
@@ -96,6 +106,14 @@ void ff_text_show(struct ff_buf *out, const void *text, size_t n, size_t max_col
 	unsigned cp, len;
 
 	while (n) {
+		size_t run = plain(p, max_columns && n > max_columns - shown ? max_columns - shown : n);
+
+		(void)ff_buf_add(out, p, run);
+		p += run;
+		n -= run;
+		shown += run;
+		if (!n)
+			return;
 		if (max_columns && shown == max_columns) {
 			(void)ff_buf_adds(out, "...");
 			return;
@@ -123,17 +141,22 @@ char *ff_text_shown(const char *s, size_t max_columns)
 
 void ff_text_json(struct ff_buf *out, const char *s, size_t n)
 {
+	size_t from = 0;
+
 	(void)ff_buf_addc(out, '"');
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)s[i];
 
+		if (c != '"' && c != '\\' && c >= 0x20 && c != 0x7f)
+			continue;
+		(void)ff_buf_add(out, s + from, i - from);
+		from = i + 1;
 		if (c == '"' || c == '\\')
 			(void)ff_buf_addf(out, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			(void)ff_buf_addf(out, "\\u%04x", c);
 		else
-			(void)ff_buf_addc(out, (char)c);
+			(void)ff_buf_addf(out, "\\u%04x", c);
 	}
+	(void)ff_buf_add(out, s + from, n - from);
 	(void)ff_buf_addc(out, '"');
 }
 

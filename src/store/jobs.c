@@ -6,6 +6,7 @@
 #include <uuid/uuid.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "job/retry.h"
 #include "store/stmt.h"
 #include "store/store.h"
@@ -43,7 +44,9 @@ int ff_store_job_add(struct ff_store *s, struct ff_job *job, int64_t push, int64
 	uuid_t uuid;
 	struct ff_stmt q;
 
-	uuid_generate_random(uuid);
+	ff_random(uuid, sizeof uuid); /* libuuid's own takes five system calls */
+	uuid[6] = (unsigned char)((uuid[6] & 0x0f) | 0x40); /* version 4, RFC 4122 */
+	uuid[8] = (unsigned char)((uuid[8] & 0x3f) | 0x80);
 	ff_stmt(&q, s, "INSERT INTO jobs (uuid, push, retry_of, repo, source_ref, source_oid, pusher, priority, ttl_ms,"
 		" retries, state, wait, wait_until_ms, error, attempt, failures, step, tokens_in, tokens_out,"
 		" cost_microusd, created_ms, started_ms, ended_ms)"
