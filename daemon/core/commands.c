@@ -151,7 +151,7 @@ static int cmd_watch(struct ff_request *r, const json_t *args, struct ff_err *er
 	if (ff_request_watch(r, job->id, after, err) < 0)
 		return -1;
 	if (ff_job_state_ended(job->state))
-		ff_watch_ended(ff_request_core(r), job);
+		ff_watch_ended(ff_request_core(r), job->id);
 	return 0;
 }
 

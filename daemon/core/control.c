@@ -111,6 +111,14 @@ int ff_request_watch(struct ff_request *r, int64_t job, int64_t after, struct ff
 	return job ? ff_store_events(ff_request_core(r)->store, job, after, 100000, old_event, r, err) : 0;
 }
 
+bool ff_watched(const struct ff_core *core, int64_t job)
+{
+	for (struct ff_request *r = core->control ? core->control->requests : NULL; r; r = r->next)
+		if (r->watching && (!r->job || r->job == job))
+			return true;
+	return false;
+}
+
 void ff_watch_event(struct ff_core *core, int64_t job, int64_t seq, json_t *event)
 {
 	for (struct ff_request *r = core->control ? core->control->requests : NULL; r; r = r->next) {
@@ -128,14 +136,19 @@ void ff_watch_log(struct ff_core *core, int64_t job, json_t *line)
 			ff_reply_item(r, json_pack("{s:O}", "log", line), -1);
 }
 
-void ff_watch_ended(struct ff_core *core, const struct ff_job *job)
+void ff_watch_ended(struct ff_core *core, int64_t id)
 {
+	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
 	struct ff_request *next;
+	struct ff_err err = { 0 };
 
 	for (struct ff_request *r = core->control ? core->control->requests : NULL; r; r = next) {
 		next = r->next;
-		if (r->watching && r->job == job->id)
-			ff_reply_end(r, NULL, ff_job_to_json(core, job));
+		if (!r->watching || r->job != id)
+			continue;
+		if (!job)
+			(void)ff_store_job_get(core->store, id, &job, &err);
+		ff_reply_end(r, &err, job ? ff_job_to_json(core, job) : NULL);
 	}
 }
 

@@ -49,7 +49,16 @@ struct ff_core {
 	bool in_turn, turn_failed;
 	struct ff_after *after_first, **after_end;
 	bool store_broken; /* said once, until it works again */
+	bool dispatch;     /* the queue is to be looked at before this turn is committed */
 	struct ff_watch *mend;
+
+	/* jobs.c: jobs of this turn whose new state needs something */
+	struct ff_act {
+		int64_t job;
+		enum ff_job_state state; /* the last of the turn */
+		bool timer;
+	} *acts;
+	size_t n_acts;
 
 	/* one struct each, private to its file */
 	struct ff_gateway *gateway;   /* gateway.c */
@@ -92,19 +101,21 @@ void ff_reload_fini(struct ff_core *core);
 /* --- jobs.c: the life of jobs -------------------------------------------- */
 /*
  * Asks whether the event may come, folds it, writes both, and arranges that
- * watchers are told and ff_job_action is called after COMMIT. Fills in time.
+ * watchers are told and what the new state needs is done after COMMIT. The end
+ * of a job lets the next of its branch go, in the same transaction. Fills in time.
  */
 int ff_core_event(struct ff_core *core, struct ff_job *job, struct ff_event *ev, struct ff_err *err);
 /* Adds a new job (not yet numbered) with its job.created event. */
 int ff_core_create(struct ff_core *core, struct ff_job *job, int64_t push, int64_t retry_of, struct ff_err *err);
+/* The same for a job whose task is known and whose branch has no other live one: it is queued at once. */
+int ff_core_submit(struct ff_core *core, struct ff_job *job, int64_t push, int64_t retry_of, struct ff_err *err);
 /* Its task is known: queued, or waiting for an earlier job of the same source. */
 int ff_core_enqueue(struct ff_core *core, struct ff_job *job, struct ff_err *err);
-/* Does what the present state of the job needs; may be called again without harm. */
-void ff_job_action(struct ff_core *core, int64_t job);
 /* The attempt of a worker is over without an outcome of its own: try again or fail. */
 void ff_core_attempt_failed(struct ff_core *core, int64_t job, int attempt, enum ff_err_code code, const char *text);
-/* Starts queued jobs while there is room. */
+/* Queued jobs are started while there is room, at the end of this turn. */
 void ff_core_dispatch(struct ff_core *core);
+void ff_core_dispatch_now(struct ff_core *core); /* turn.c */
 /* At start, and when the record works again: running jobs without a worker go back to the queue, for this reason;
    every waiting job is asked for its action again. */
 int ff_core_restart_jobs(struct ff_core *core, const char *why, struct ff_err *err);
@@ -183,6 +194,8 @@ typedef void (*ff_reader_fn)(struct ff_core *core, void *arg, const json_t *data
 void ff_reader_ask(struct ff_core *core, int64_t repo, const char *what, json_t *args, ff_reader_fn fn, void *arg);
 /* file:// URL of the repository; NULL with err. Freed by ff_free. */
 char *ff_repo_url(struct ff_core *core, int64_t repo, struct ff_err *err);
+/* Whether the repository at this path has a reader that runs already. */
+bool ff_reader_warm(const struct ff_core *core, const char *path, int64_t *ret_repo);
 void ff_readers_init(struct ff_core *core);
 void ff_readers_fini(struct ff_core *core);
 
@@ -261,6 +274,21 @@ void ff_core_policy(const struct ff_core *core, const char *ref, struct ff_polic
 int ff_core_options(const struct ff_core *core, const json_t *list, struct ff_options *ret, struct ff_err *err);
 /* specs.c: asks the repository for what this push's task still needs, and decides. Harmless when asked already. */
 void ff_spec_ask(struct ff_core *core, int64_t push);
+/*
+ * The same, asked ahead of the record, so that push and job are one
+ * transaction when the answer comes soon: then ready is called, in its turn.
+ * p, arg: row 0, borrowed for the call; kept until the question is gone.
+ */
+struct ff_question;
+struct ff_question *ff_spec_ask_ahead(struct ff_core *core, const struct ff_push *p, const struct ff_options *options,
+				      void (*ready)(void *arg), void *arg);
+bool ff_spec_answered(const struct ff_question *q);
+/* Answered, and the push was put into the record in this turn as decided: what becomes of it. Drops the question. */
+int ff_spec_decide_ahead(struct ff_core *core, struct ff_question **q, const struct ff_push *p, const json_t *options,
+			 struct ff_err *err);
+/* Not answered in time, and the push is in the record: from now on as if asked by ff_spec_ask. */
+void ff_spec_attach(struct ff_core *core, struct ff_question **q, int64_t push);
+void ff_spec_drop(struct ff_core *core, struct ff_question **q); /* nobody wants to know */
 /* Every push that is not decided, every job whose task is not known. */
 void ff_specs_resume(struct ff_core *core);
 void ff_specs_fini(struct ff_core *core);
@@ -288,9 +316,10 @@ void ff_timers_fini(struct ff_core *core);
 /* --- control.c, watch.c --------------------------------------------------------- */
 int ff_control_init(struct ff_core *core, struct ff_err *err);
 void ff_control_fini(struct ff_core *core);
+bool ff_watched(const struct ff_core *core, int64_t job);
 /* For everybody who watches this job. event is borrowed. */
 void ff_watch_event(struct ff_core *core, int64_t job, int64_t seq, json_t *event);
 void ff_watch_log(struct ff_core *core, int64_t job, json_t *line);
-void ff_watch_ended(struct ff_core *core, const struct ff_job *job);
+void ff_watch_ended(struct ff_core *core, int64_t job);
 
 #endif

@@ -34,11 +34,27 @@
 #define COLUMNS 72
 #define LINES_SHOWN 6
 
+/* Of one push, questions that are asked before it is in the record. */
+#define AHEAD_MAX 8
+/* So long a push waits in memory for their answers; its hook, which has no answer yet, is what keeps it. */
+#define AHEAD_MS 20
+
 struct take {
 	struct take *next;
 	struct ff_core *core;
 	ff_push_done_fn done;
 	void *arg;
+	/* the message */
+	json_t *msg;
+	struct ff_push push;
+	struct ff_options options;
+	char *repo, *pusher;
+	struct {
+		struct ff_question *q;
+		int64_t row;   /* its push, once it is in the record without an answer */
+	} ahead[AHEAD_MAX]; /* by ref */
+	size_t open;       /* of them, those that are not answered */
+	bool held;         /* not in the record before they are, or AHEAD_MS are over */
 	struct ff_buf lines;
 	int64_t *rows;     /* pushes of this message that are not decided yet */
 	size_t n_rows;
@@ -130,6 +146,20 @@ static void line(struct take *t, const char *fmt, ...)
 	(void)ff_buf_addf(&t->lines, "%s\n", s); /* what does not fit, the hook would not show */
 }
 
+static void take_free(struct take *t)
+{
+	for (size_t i = 0; i < AHEAD_MAX; i++)
+		ff_spec_drop(t->core, &t->ahead[i].q);
+	ff_watch_free(&t->timer);
+	ff_buf_fini(&t->lines);
+	ff_options_fini(&t->options);
+	json_decref(t->msg);
+	ff_free(&t->repo);
+	ff_free(&t->pusher);
+	ff_free(&t->rows);
+	free(t);
+}
+
 static void finish(struct take *t, enum ff_push_result result)
 {
 	struct take **at = &t->core->intake->takes;
@@ -137,11 +167,8 @@ static void finish(struct take *t, enum ff_push_result result)
 	while (*at != t)
 		at = &(*at)->next;
 	*at = t->next;
-	ff_watch_free(&t->timer);
 	t->done(t->core, t->arg, result, t->lines.data);
-	ff_buf_fini(&t->lines);
-	ff_free(&t->rows);
-	free(t);
+	take_free(t);
 }
 
 static void on_answer_time(void *arg)
@@ -182,7 +209,9 @@ static void after_commit(struct ff_core *core, void *arg, bool ok)
 	}
 	if (t->new_repo)
 		ff_reconcile(core, t->new_repo, true);
-	t->many = t->n_rows > 1;
+	for (size_t i = 0; i < AHEAD_MAX; i++)
+		if (t->ahead[i].row)
+			ff_spec_attach(core, &t->ahead[i].q, t->ahead[i].row);
 	for (size_t i = 0; i < t->n_rows; i++)
 		ff_spec_ask(core, t->rows[i]);
 	if (t->n_rows)
@@ -218,21 +247,53 @@ static int known_push(struct take *t, const struct ff_push *p, struct ff_err *er
 	return 0;
 }
 
-static int take_ref(struct take *t, struct ff_push *p, const struct ff_options *options, struct ff_err *err)
+static int note_tip(struct ff_core *core, const struct ff_policy *policy, const struct ff_push *p, struct ff_err *err)
+{
+	for (size_t i = 0; policy->trigger_globs[i]; i++)
+		if (ff_glob_match(policy->trigger_globs[i], p->ref))
+			return ff_store_tip_set(core->store, p->repo, p->ref, p->new_oid, err);
+	return 0;
+}
+
+/* What is known of the repository decides it, now or later; the task may be in the options. */
+static int take_new(struct take *t, struct ff_push *p, enum ff_trigger trigger, size_t i, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *limited = NULL;
+	struct ff_core *core = t->core;
+
+	if (p->decided) {
+		t->rows[t->n_rows++] = p->row;
+		if (ff_spec_decide_ahead(core, &t->ahead[i].q, p, json_object_get(t->msg, "options"), err) == 0)
+			return 0;
+		ff_turn_fail(core, err);
+		return -1;
+	}
+	if (trigger == FF_TRIGGER_JOB) {
+		if (ff_core_over_rate(core, p->pusher, &limited, err) < 0)
+			return -1;
+		if (limited) {
+			line(t, "error: %s", limited);
+			return ff_store_push_decided(core->store, p->row, err);
+		}
+	}
+	if (i < AHEAD_MAX && t->ahead[i].q)
+		t->ahead[i].row = p->row;
+	t->rows[t->n_rows++] = p->row;
+	return trigger == FF_TRIGGER_JOB ? create_job(core, p, err) : 0;
+}
+
+static int take_ref(struct take *t, struct ff_push *p, size_t i, struct ff_err *err)
 {
 	struct ff_core *core = t->core;
-	FF_AUTO(ff_free) char *limited = NULL;
 	const char *hint = NULL;
 	struct ff_policy policy;
 	enum ff_trigger trigger;
 	bool is_new = false;
 
 	ff_core_policy(core, p->ref, &policy);
-	trigger = ff_policy_triggers(&policy, p->ref, p->old_oid, p->new_oid, p->pusher, options, &hint);
-	for (size_t i = 0; policy.trigger_globs[i]; i++)
-		if (ff_glob_match(policy.trigger_globs[i], p->ref) &&
-		    ff_store_tip_set(core->store, p->repo, p->ref, p->new_oid, err) < 0)
-			return -1;
+	trigger = ff_policy_triggers(&policy, p->ref, p->old_oid, p->new_oid, p->pusher, &t->options, &hint);
+	if (note_tip(core, &policy, p, err) < 0)
+		return -1;
 	switch (trigger) {
 	case FF_TRIGGER_NO:
 		return 0;
@@ -243,20 +304,10 @@ static int take_ref(struct take *t, struct ff_push *p, const struct ff_options *
 	case FF_TRIGGER_ASK:
 		break;
 	}
+	p->decided = i < AHEAD_MAX && t->ahead[i].q && ff_spec_answered(t->ahead[i].q);
 	if (ff_store_push_add(core->store, p, &is_new, err) < 0)
 		return -1;
-	if (!is_new)
-		return known_push(t, p, err);
-	if (trigger == FF_TRIGGER_JOB) {
-		if (ff_core_over_rate(core, p->pusher, &limited, err) < 0)
-			return -1;
-		if (limited) {
-			line(t, "error: %s", limited);
-			return ff_store_push_decided(core->store, p->row, err);
-		}
-	}
-	t->rows[t->n_rows++] = p->row;
-	return trigger == FF_TRIGGER_JOB ? create_job(core, p, err) : 0;
+	return is_new ? take_new(t, p, trigger, i, err) : known_push(t, p, err);
 }
 
 /* All or nothing: a pusher who is told that there is no job must not get one. */
@@ -276,19 +327,30 @@ static int check_refs(const json_t *refs, struct ff_err *err)
 	return 0;
 }
 
-static int take_refs(struct take *t, struct ff_push *p, const json_t *refs, const struct ff_options *options,
-		     struct ff_err *err)
+/* Ref i of the message. *ret_ref, which p borrows, is freed by ff_free. */
+static int read_ref(const struct take *t, size_t i, struct ff_push *p, char **ret_ref, struct ff_err *err)
 {
-	for (size_t i = 0; i < json_array_size(refs); i++) {
-		const json_t *r = json_array_get(refs, i);
+	const json_t *r = json_array_get(json_object_get(t->msg, "refs"), i);
+
+	if (ff_msg_str(r, "old", &p->old_oid, err) < 0 || ff_msg_str(r, "new", &p->new_oid, err) < 0 ||
+	    ff_msg_bytes(r, "ref", ret_ref, err) < 0)
+		return -1;
+	p->ref = *ret_ref;
+	return 0;
+}
+
+static int take_refs(struct take *t, struct ff_err *err)
+{
+	size_t n = json_array_size(json_object_get(t->msg, "refs"));
+	struct ff_push p = t->push;
+
+	t->rows = ff_calloc(n + 1, sizeof *t->rows);
+	t->many = n > 1;
+	for (size_t i = 0; i < n; i++) {
 		FF_AUTO(ff_free) char *ref = NULL;
 
-		if (ff_msg_str(r, "old", &p->old_oid, err) < 0 || ff_msg_str(r, "new", &p->new_oid, err) < 0 ||
-		    ff_msg_bytes(r, "ref", &ref, err) < 0)
-			return -1;
-		p->ref = ref;
-		p->decided = false;
-		if (take_ref(t, p, options, err) < 0)
+		p.decided = false;
+		if (read_ref(t, i, &p, &ref, err) < 0 || take_ref(t, &p, i, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -321,42 +383,133 @@ int ff_core_check_repo(const char *path, struct ff_err *err)
 	return 0;
 }
 
-static int read_push(struct take *t, const json_t *msg, uid_t uid, struct ff_err *err)
+/* What can be judged without the record. */
+static int read_push(struct take *t, uid_t uid, struct ff_err *err)
 {
-	const json_t *refs = json_object_get(msg, "refs"), *options = json_object_get(msg, "options");
-	struct ff_push p = { .uid = uid, .received_ms = ff_clock_wall() };
-	FF_AUTO(ff_options_fini) struct ff_options parsed = { 0 };
-	FF_AUTO(ff_free) char *pusher = NULL;
-	FF_AUTO(ff_free) char *repo = NULL;
-	FF_AUTO(ff_free) char *text = NULL;
+	const json_t *refs = json_object_get(t->msg, "refs");
 	const char *id = NULL;
-	bool is_new = false;
 	int64_t v;
 
-	if (ff_msg_int(msg, "v", 1, 1, &v, err) < 0 || ff_msg_str(msg, "id", &id, err) < 0 ||
-	    ff_msg_bytes(msg, "repo", &repo, err) < 0 || ff_msg_bytes(msg, "pusher", &pusher, err) < 0 ||
-	    ff_core_options(t->core, options, &parsed, err) < 0)
+	if (ff_msg_int(t->msg, "v", 1, 1, &v, err) < 0 || ff_msg_str(t->msg, "id", &id, err) < 0 ||
+	    ff_msg_bytes(t->msg, "repo", &t->repo, err) < 0 || ff_msg_bytes(t->msg, "pusher", &t->pusher, err) < 0 ||
+	    ff_core_options(t->core, json_object_get(t->msg, "options"), &t->options, err) < 0)
 		return -1;
-	if (!repo || !json_is_array(refs) || ff_unhex(id, sizeof p.id, p.id) < 0)
+	if (!t->repo || !json_is_array(refs) || ff_unhex(id, sizeof t->push.id, t->push.id) < 0)
 		return ff_err_set(err, FF_E_PROTOCOL, "the push has no id, repository or refs");
 	if ((int64_t)json_array_size(refs) > ff_conf_int(t->core->conf, FF_CONF_HOOK_MAX_REFS))
 		return ff_err_set(err, FF_E_TOO_LARGE, "%zu refs in one push are over hook.max-refs", json_array_size(refs));
-	if (check_refs(refs, err) < 0 || ff_core_check_repo(repo, err) < 0)
+	if (check_refs(refs, err) < 0 || ff_core_check_repo(t->repo, err) < 0)
 		return -1;
 	/* Another account says what it likes; its uid is what the kernel says. */
 	if (uid != geteuid() && uid != 0) {
-		ff_free(&pusher);
-		pusher = ff_asprintf("uid:%lu", (unsigned long)uid);
+		ff_free(&t->pusher);
+		t->pusher = ff_asprintf("uid:%lu", (unsigned long)uid);
 	}
-	p.pusher = pusher;
-	text = json_is_array(options) ? json_dumps(options, JSON_COMPACT) : ff_strdup("[]");
-	p.options = text;
-	t->rows = ff_calloc(json_array_size(refs) + 1, sizeof *t->rows);
+	t->push.uid = uid;
+	t->push.received_ms = ff_clock_wall();
+	t->push.pusher = t->pusher;
+	return 0;
+}
+
+static int record_push(struct take *t, struct ff_err *err)
+{
+	const json_t *options = json_object_get(t->msg, "options");
+	FF_AUTO(ff_free) char *text = json_is_array(options) ? json_dumps(options, JSON_COMPACT) : ff_strdup("[]");
+	bool is_new = false;
+
+	t->push.options = text;
 	if (ff_turn_open(t->core, err) < 0 ||
-	    ff_store_repo(t->core->store, repo, p.received_ms, &p.repo, &is_new, err) < 0)
+	    ff_store_repo(t->core->store, t->repo, t->push.received_ms, &t->push.repo, &is_new, err) < 0)
 		return -1;
-	t->new_repo = is_new ? p.repo : 0;
-	return take_refs(t, &p, refs, &parsed, err);
+	t->new_repo = is_new ? t->push.repo : 0;
+	return take_refs(t, err);
+}
+
+static void refuse(struct take *t, const struct ff_err *err)
+{
+	ff_log_warn(&t->core->log, "push.refused", "%s", err->text);
+	line(t, "error: no job: %s", err->text);
+	t->bad = FF_PUSH_BAD;
+}
+
+/* Into the record; what was answered ahead is decided in the same transaction. */
+static void enter(struct take *t)
+{
+	struct ff_err err = { 0 };
+
+	ff_watch_free(&t->timer);
+	t->held = false;
+	if (record_push(t, &err) < 0) {
+		if (err.code == FF_E_STORE)
+			ff_turn_fail(t->core, &err);
+		else
+			refuse(t, &err);
+		t->n_rows = 0;
+	}
+	ff_turn_after(t->core, after_commit, t);
+}
+
+static void on_ahead(void *arg)
+{
+	struct take *t = arg;
+
+	t->open--;
+	if (!t->open && t->held)
+		enter(t);
+}
+
+static void on_ahead_time(void *arg)
+{
+	enter(arg);
+}
+
+/* True when answers are on their way and worth waiting for: of a reader that runs already, for few refs. */
+static bool ask_ahead(struct take *t)
+{
+	size_t n = json_array_size(json_object_get(t->msg, "refs"));
+
+	if (n > AHEAD_MAX || !ff_reader_warm(t->core, t->repo, &t->push.repo))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		FF_AUTO(ff_free) char *ref = NULL;
+		struct ff_push p = t->push;
+		struct ff_policy policy;
+		const char *hint;
+		enum ff_trigger trigger;
+
+		if (read_ref(t, i, &p, &ref, NULL) < 0)
+			continue; /* enter() says what is wrong with it */
+		ff_core_policy(t->core, p.ref, &policy);
+		trigger = ff_policy_triggers(&policy, p.ref, p.old_oid, p.new_oid, p.pusher, &t->options, &hint);
+		if (trigger != FF_TRIGGER_JOB && trigger != FF_TRIGGER_ASK)
+			continue;
+		t->open++;
+		t->ahead[i].q = ff_spec_ask_ahead(t->core, &p, &t->options, on_ahead, t);
+	}
+	return t->open > 0;
+}
+
+static bool share_a_ref(const json_t *a, const json_t *b)
+{
+	for (size_t i = 0; i < json_array_size(a); i++)
+		for (size_t j = 0; j < json_array_size(b); j++)
+			if (json_equal(json_object_get(json_array_get(a, i), "ref"),
+				       json_object_get(json_array_get(b, j), "ref")))
+				return true;
+	return false;
+}
+
+/* The pushes of a branch go into the record in the order in which they came. */
+static void enter_earlier(const struct take *t)
+{
+	struct take *u, *next;
+
+	for (u = t->next; u; u = next) {
+		next = u->next;
+		if (u->held && !strcmp(u->repo, t->repo) &&
+		    share_a_ref(json_object_get(u->msg, "refs"), json_object_get(t->msg, "refs")))
+			enter(u);
+	}
 }
 
 void ff_push_take(struct ff_core *core, const json_t *msg, uid_t uid, ff_push_done_fn done, void *arg)
@@ -365,20 +518,21 @@ void ff_push_take(struct ff_core *core, const json_t *msg, uid_t uid, ff_push_do
 	struct ff_err err = { 0 };
 
 	*t = (struct take){ .next = core->intake->takes, .core = core, .done = done, .arg = arg,
-			    .bad = FF_PUSH_RECORDED };
+			    .msg = json_incref((json_t *)(uintptr_t)msg), .bad = FF_PUSH_RECORDED };
 	ff_buf_init(&t->lines, LINES_MAX);
 	core->intake->takes = t;
-	if (read_push(t, msg, uid, &err) < 0) {
-		if (err.code == FF_E_STORE) {
-			ff_turn_fail(core, &err);
-		} else {
-			ff_log_warn(&core->log, "push.refused", "%s", err.text);
-			line(t, "error: no job: %s", err.text);
-			t->bad = FF_PUSH_BAD;
-		}
-		t->n_rows = 0;
+	if (read_push(t, uid, &err) < 0) {
+		refuse(t, &err);
+		ff_turn_after(core, after_commit, t);
+		return;
 	}
-	ff_turn_after(core, after_commit, t);
+	enter_earlier(t);
+	if (!core->store_broken && ask_ahead(t)) {
+		t->held = true;
+		t->timer = ff_loop_timer(core->loop, AHEAD_MS, on_ahead_time, t);
+	} else {
+		enter(t);
+	}
 }
 
 /* --- hook.sock ---------------------------------------------------------------- */
@@ -576,10 +730,7 @@ void ff_intake_fini(struct ff_core *core)
 		return;
 	while ((t = in->takes)) {
 		in->takes = t->next;
-		ff_watch_free(&t->timer);
-		ff_buf_fini(&t->lines);
-		ff_free(&t->rows);
-		free(t);
+		take_free(t);
 	}
 	while ((h = in->hooks)) {
 		in->hooks = h->next;

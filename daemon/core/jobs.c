@@ -2,8 +2,8 @@
 /*
  *~ Tour, stop 5.  The life of jobs: an event is asked for, folded and written
  *~ (ff_core_event), and after the commit the job is asked what its new state
- *~ needs (ff_job_action).  A restart asks every live job the same question,
- *~ which is why an action must be harmless when it comes twice.
+ *~ needs (act_on).  A restart asks every live job the same question, which is
+ *~ why an action must be harmless when it comes twice.
  */
 #include "daemon/core/core.h"
 
@@ -37,15 +37,6 @@ static void tell(struct ff_core *core, void *arg, bool ok)
 	free(t);
 }
 
-static void act(struct ff_core *core, void *arg, bool ok)
-{
-	int64_t *job = arg;
-
-	if (ok)
-		ff_job_action(core, *job);
-	ff_free(&job);
-}
-
 static bool changes_state(enum ff_event_type type)
 {
 	return (type >= FF_EVENT_JOB_CREATED && type <= FF_EVENT_JOB_RETRIED && type != FF_EVENT_JOB_PROGRESS);
@@ -64,6 +55,10 @@ static int write_event(struct ff_core *core, struct ff_job *job, struct ff_event
 		return -1;
 	}
 	free(data);
+	if (!ff_watched(core, job->id)) { /* who begins to watch gets it from the record */
+		json_decref(fields);
+		return 0;
+	}
 	t = ff_calloc(1, sizeof *t);
 	*t = (struct told){ .seq = ev->seq, .job = job->id,
 			    .event = ff_event_to_json(ev->seq, job->id, ev->type, ev->at_ms, fields) };
@@ -71,17 +66,82 @@ static int write_event(struct ff_core *core, struct ff_job *job, struct ff_event
 	return 0;
 }
 
-static void after_act(struct ff_core *core, int64_t job)
+/* What jobs say by the way is in their record; the log has what becomes of them. */
+static void log_event(struct ff_core *core, const struct ff_job *job, const struct ff_event *ev)
 {
-	int64_t *id = ff_calloc(1, sizeof *id);
+	struct ff_log log = ff_log_job(core->log, job->id, NULL);
+	bool by_the_way = ev->type == FF_EVENT_JOB_PROGRESS || ev->type == FF_EVENT_SPEC_READ;
 
-	*id = job;
-	ff_turn_after(core, act, id);
+	ff_log_write(&log, by_the_way ? FF_LOG_DEBUG : FF_LOG_INFO, ff_event_name(ev->type), "%s",
+		     ev->type == FF_EVENT_JOB_CREATED ? job->uuid : ev->text ? ev->text : ev->step ? ff_step_word(ev->step)
+		     : ff_job_state_word(job->state));
+}
+
+/* --- what the new state needs, once a turn and job ---------------------- */
+
+static void act_on(struct ff_core *core, const struct ff_act *a);
+
+static void act(struct ff_core *core, void *arg, bool ok)
+{
+	struct ff_act *acts = ff_steal(&core->acts);
+	size_t n = core->n_acts;
+
+	(void)arg;
+	core->n_acts = 0;
+	for (size_t i = 0; ok && i < n; i++)
+		act_on(core, &acts[i]);
+	ff_free(&acts);
+}
+
+static void after_act(struct ff_core *core, const struct ff_job *job)
+{
+	size_t i = core->n_acts;
+
+	while (i && core->acts[i - 1].job != job->id)
+		i--;
+	if (!i) {
+		if (!core->n_acts)
+			ff_turn_after(core, act, NULL);
+		core->acts = ff_realloc(core->acts, core->n_acts + 1, sizeof *core->acts);
+		i = ++core->n_acts;
+	}
+	core->acts[i - 1] = (struct ff_act){ .job = job->id, .state = job->state, .timer = job->spec.ttl_ms != 0 };
+}
+
+/* The next job of this source may go now. */
+static int release_source(struct ff_core *core, const struct ff_job *ended, struct ff_err *err)
+{
+	FF_AUTO(ff_job_free) struct ff_job *next = NULL;
+	struct ff_event ev = { .type = FF_EVENT_JOB_QUEUED };
+	int64_t id = 0;
+
+	if (ff_store_live_of_source(core->store, ended->repo, ended->source_ref, 0, &id, err) < 0)
+		return -1;
+	if (!id)
+		return 0;
+	if (ff_store_job_get(core->store, id, &next, err) < 0)
+		return -1;
+	if (next->state != FF_JOB_WAITING || next->wait != FF_WAIT_SOURCE)
+		return 0;
+	return ff_core_event(core, next, &ev, err);
+}
+
+/* In the same transaction, so that neither can be seen without the other. */
+static int end_in_turn(struct ff_core *core, const struct ff_job *job, struct ff_err *err)
+{
+	struct ff_err why = { 0 };
+
+	if (ff_store_timers_clear(core->store, job->id, err) < 0) {
+		ff_turn_fail(core, err);
+		return -1;
+	}
+	if (release_source(core, job, &why) < 0 && !core->turn_failed) /* it is asked again at the next start */
+		ff_log_warn(&core->log, "queue.release", "after job %" PRId64 ": %s", job->id, why.text);
+	return core->turn_failed ? ff_err_set(err, why.code, "%s", why.text) : 0;
 }
 
 int ff_core_event(struct ff_core *core, struct ff_job *job, struct ff_event *ev, struct ff_err *err)
 {
-	struct ff_log log = ff_log_job(core->log, job->id, NULL);
 	bool steps = ev->type == FF_EVENT_STEP_STARTED || ev->type == FF_EVENT_STEP_FINISHED;
 
 	ev->job = job->id;
@@ -94,17 +154,18 @@ int ff_core_event(struct ff_core *core, struct ff_job *job, struct ff_event *ev,
 		ff_turn_fail(core, err);
 		return -1;
 	}
-	ff_log_info(&log, ff_event_name(ev->type), "%s", ev->text ? ev->text : ev->step ? ff_step_word(ev->step)
-										      : ff_job_state_word(job->state));
-	if (changes_state(ev->type))
-		after_act(core, job->id);
-	return 0;
+	log_event(core, job, ev);
+	if (!changes_state(ev->type))
+		return 0;
+	after_act(core, job);
+	if (job->state == FF_JOB_QUEUED || ff_job_state_ended(job->state))
+		ff_core_dispatch(core);
+	return ff_job_state_ended(job->state) ? end_in_turn(core, job, err) : 0;
 }
 
 int ff_core_create(struct ff_core *core, struct ff_job *job, int64_t push, int64_t retry_of, struct ff_err *err)
 {
 	struct ff_event ev = { .type = FF_EVENT_JOB_CREATED, .wait = FF_WAIT_SPEC, .at_ms = ff_clock_wall() };
-	struct ff_log log;
 
 	if (ff_turn_open(core, err) < 0 || ff_job_allowed(job, &ev, err) < 0)
 		return -1;
@@ -119,9 +180,52 @@ int ff_core_create(struct ff_core *core, struct ff_job *job, int64_t push, int64
 		ff_turn_fail(core, err);
 		return -1;
 	}
-	log = ff_log_job(core->log, job->id, NULL);
-	ff_log_info(&log, ff_event_name(ev.type), "%s", job->uuid);
+	log_event(core, job, &ev);
 	return 0;
+}
+
+static int set_ttl(struct ff_core *core, const struct ff_job *job, struct ff_err *err)
+{
+	if (job->spec.ttl_ms && ff_store_timer_set(core->store, job->id, FF_TIMER_TTL,
+						   job->created_ms + job->spec.ttl_ms, err) < 0) {
+		ff_turn_fail(core, err);
+		return -1;
+	}
+	return 0;
+}
+
+int ff_core_submit(struct ff_core *core, struct ff_job *job, int64_t push, int64_t retry_of, struct ff_err *err)
+{
+	struct ff_event evs[] = {
+		{ .type = FF_EVENT_JOB_CREATED, .wait = FF_WAIT_SPEC },
+		{ .type = FF_EVENT_SPEC_READ, .text = job->spec.task_from },
+		{ .type = FF_EVENT_JOB_QUEUED },
+	};
+
+	job->created_ms = ff_clock_wall();
+	if (ff_turn_open(core, err) < 0)
+		return -1;
+	for (size_t i = 0; i < FF_ARRAY_LEN(evs); i++) {
+		evs[i].at_ms = job->created_ms;
+		if (ff_job_allowed(job, &evs[i], err) < 0)
+			return -1;
+		ff_job_fold(job, &evs[i]);
+	}
+	if (ff_store_job_add(core->store, job, push, retry_of, err) < 0) {
+		ff_turn_fail(core, err);
+		return -1;
+	}
+	for (size_t i = 0; i < FF_ARRAY_LEN(evs); i++) {
+		evs[i].job = job->id;
+		if (write_event(core, job, &evs[i], err) < 0) {
+			ff_turn_fail(core, err);
+			return -1;
+		}
+		log_event(core, job, &evs[i]);
+	}
+	after_act(core, job);
+	ff_core_dispatch(core);
+	return set_ttl(core, job, err);
 }
 
 int ff_core_enqueue(struct ff_core *core, struct ff_job *job, struct ff_err *err)
@@ -131,14 +235,8 @@ int ff_core_enqueue(struct ff_core *core, struct ff_job *job, struct ff_err *err
 	FF_AUTO(ff_free) char *text = NULL;
 	int64_t earlier = 0;
 
-	if (ff_core_event(core, job, &read, err) < 0)
-		return -1;
-	if (job->spec.ttl_ms && ff_store_timer_set(core->store, job->id, FF_TIMER_TTL,
-						   job->created_ms + job->spec.ttl_ms, err) < 0) {
-		ff_turn_fail(core, err);
-		return -1;
-	}
-	if (ff_store_live_of_source(core->store, job->repo, job->source_ref, job->id, &earlier, err) < 0)
+	if (ff_core_event(core, job, &read, err) < 0 || set_ttl(core, job, err) < 0 ||
+	    ff_store_live_of_source(core->store, job->repo, job->source_ref, job->id, &earlier, err) < 0)
 		return -1;
 	if (earlier && earlier < job->id) {
 		text = ff_asprintf("job %" PRId64 " of the same branch comes first", earlier);
@@ -148,38 +246,6 @@ int ff_core_enqueue(struct ff_core *core, struct ff_job *job, struct ff_err *err
 }
 
 /* --- actions ----------------------------------------------------------- */
-
-/* The next job of this source may go now. */
-static void release_source(struct ff_core *core, const struct ff_job *ended)
-{
-	FF_AUTO(ff_job_free) struct ff_job *next = NULL;
-	struct ff_event ev = { .type = FF_EVENT_JOB_QUEUED };
-	struct ff_err err = { 0 };
-	int64_t id = 0;
-
-	if (ff_store_live_of_source(core->store, ended->repo, ended->source_ref, 0, &id, &err) < 0 || !id)
-		return;
-	if (ff_store_job_get(core->store, id, &next, &err) == 0 && next->state == FF_JOB_WAITING &&
-	    next->wait == FF_WAIT_SOURCE && ff_core_event(core, next, &ev, &err) < 0)
-		ff_log_warn(&core->log, "queue.release", "job %" PRId64 ": %s", id, err.text);
-}
-
-static void clear_timers(struct ff_core *core, const struct ff_job *job)
-{
-	struct ff_err err = { 0 };
-
-	if (ff_turn_open(core, &err) == 0 && ff_store_timers_clear(core->store, job->id, &err) < 0)
-		ff_turn_fail(core, &err);
-}
-
-static void action_ended(struct ff_core *core, const struct ff_job *job)
-{
-	clear_timers(core, job);
-	ff_worker_stop(core, job->id);
-	release_source(core, job);
-	ff_watch_ended(core, job);
-	ff_core_dispatch(core);
-}
 
 static void action_waiting(struct ff_core *core, const struct ff_job *job)
 {
@@ -200,7 +266,8 @@ static void action_waiting(struct ff_core *core, const struct ff_job *job)
 		ff_timers_run(core);
 		break;
 	case FF_WAIT_SOURCE:
-		release_source(core, job);
+		if (release_source(core, job, &err) < 0)
+			ff_log_warn(&core->log, "queue.release", "job %" PRId64 ": %s", job->id, err.text);
 		break;
 	case FF_WAIT_BLOCKED:
 	case FF_WAIT_NONE:
@@ -208,25 +275,31 @@ static void action_waiting(struct ff_core *core, const struct ff_job *job)
 	}
 }
 
-void ff_job_action(struct ff_core *core, int64_t id)
+static void look_and_act(struct ff_core *core, int64_t id)
 {
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
 	struct ff_err err = { 0 };
 
-	if (ff_store_job_get(core->store, id, &job, &err) < 0) {
+	if (ff_store_job_get(core->store, id, &job, &err) < 0)
 		ff_log_error(&core->log, "job.action", "job %" PRId64 ": %s", id, err.text);
-		return;
-	}
-	switch (job->state) {
+	else if (job->state == FF_JOB_WAITING)
+		action_waiting(core, job);
+	else if (job->state == FF_JOB_RUNNING)
+		ff_worker_start(core, job);
+}
+
+/* What the state needs; most need nothing of what is in the record. */
+static void act_on(struct ff_core *core, const struct ff_act *a)
+{
+	switch (a->state) {
 	case FF_JOB_QUEUED:
-		ff_timers_run(core);
+		if (a->timer)
+			ff_timers_run(core);
 		ff_core_dispatch(core);
 		break;
 	case FF_JOB_WAITING:
-		action_waiting(core, job);
-		break;
 	case FF_JOB_RUNNING:
-		ff_worker_start(core, job);
+		look_and_act(core, a->job);
 		break;
 	case FF_JOB_HELD:
 		break;
@@ -236,7 +309,8 @@ void ff_job_action(struct ff_core *core, int64_t id)
 	case FF_JOB_CONFLICTED:
 	case FF_JOB_SUPERSEDED:
 	case FF_JOB_EXPIRED:
-		action_ended(core, job);
+		ff_worker_stop(core, a->job);
+		ff_watch_ended(core, a->job);
 		break;
 	}
 }
@@ -282,10 +356,16 @@ static int room(struct ff_core *core, bool *ret, struct ff_err *err)
 
 void ff_core_dispatch(struct ff_core *core)
 {
+	core->dispatch = true;
+}
+
+void ff_core_dispatch_now(struct ff_core *core)
+{
 	struct ff_err err = { 0 };
 	bool more = false;
 	int64_t id = 0;
 
+	core->dispatch = false;
 	if (core->draining || !ff_sandbox_known(core))
 		return;
 	while (room(core, &more, &err) == 0 && more && ff_store_next_queued(core->store, &id, &err) == 0 && id)
@@ -361,7 +441,7 @@ int ff_core_restart_jobs(struct ff_core *core, const char *why, struct ff_err *e
 	    ff_store_jobs_in(core->store, FF_JOB_WAITING, FF_WAIT_NONE, BATCH, &ids, &n, err) < 0)
 		return -1;
 	for (size_t i = 0; i < n && !core->turn_failed; i++)
-		ff_job_action(core, ids[i]);
+		look_and_act(core, ids[i]);
 	return 0;
 }
 

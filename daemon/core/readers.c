@@ -30,6 +30,7 @@ struct reader {
 	struct ff_readers *all;
 	struct ff_child child;
 	int64_t repo;
+	char *path, *url; /* of the repository */
 	int64_t used_ms;
 	struct ask *asks;
 	struct ff_watch *deadline;
@@ -136,6 +137,13 @@ static void drop_asks(struct reader *r, const char *why)
 	}
 }
 
+static void reader_free(struct reader *r)
+{
+	ff_free(&r->path);
+	ff_free(&r->url);
+	free(r);
+}
+
 static void on_ended(void *arg, int status)
 {
 	struct reader *r = arg, **at;
@@ -148,7 +156,7 @@ static void on_ended(void *arg, int status)
 	ff_watch_free(&r->deadline);
 	drop_asks(r, "the reader of the repository ended unexpectedly");
 	ff_child_fini(&r->child);
-	free(r);
+	reader_free(r);
 	serve_waiting(all);
 }
 
@@ -184,28 +192,6 @@ static bool make_room(struct ff_readers *all)
 	return true;
 }
 
-/* NULL: it could not be started, or (err without a code) there is no room. */
-static struct reader *reader_of(struct ff_readers *all, int64_t repo, struct ff_err *err)
-{
-	struct reader *r;
-
-	for (r = all->first; r; r = r->next)
-		if (r->repo == repo && !r->going && r->child.chan)
-			return r;
-	if (!make_room(all))
-		return NULL;
-	r = ff_calloc(1, sizeof *r);
-	r->all = all;
-	r->repo = repo;
-	if (ff_child_start(all->core, &r->child, "reader", FF_PEER_READER, on_msg, on_ended, r, err) < 0) {
-		free(r);
-		return NULL;
-	}
-	r->next = all->first;
-	all->first = r;
-	return r;
-}
-
 static char *file_url(const char *path)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
@@ -222,11 +208,48 @@ static char *file_url(const char *path)
 	return ff_steal(&b.data);
 }
 
+/* NULL: it could not be started, or (err without a code) there is no room. */
+static struct reader *reader_of(struct ff_readers *all, int64_t repo, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *path = NULL;
+	struct reader *r;
+
+	for (r = all->first; r; r = r->next)
+		if (r->repo == repo && !r->going && r->child.chan)
+			return r;
+	if (ff_store_repo_path(all->core->store, repo, &path, err) < 0 || !make_room(all))
+		return NULL;
+	r = ff_calloc(1, sizeof *r);
+	*r = (struct reader){ .all = all, .repo = repo, .url = file_url(path) };
+	r->path = ff_steal(&path);
+	if (ff_child_start(all->core, &r->child, "reader", FF_PEER_READER, on_msg, on_ended, r, err) < 0) {
+		reader_free(r);
+		return NULL;
+	}
+	r->next = all->first;
+	all->first = r;
+	return r;
+}
+
 char *ff_repo_url(struct ff_core *core, int64_t repo, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *path = NULL;
 
+	for (struct reader *r = core->readers->first; r; r = r->next)
+		if (r->repo == repo)
+			return ff_strdup(r->url);
 	return ff_store_repo_path(core->store, repo, &path, err) < 0 ? NULL : file_url(path);
+}
+
+bool ff_reader_warm(const struct ff_core *core, const char *path, int64_t *ret_repo)
+{
+	for (struct reader *r = core->readers->first; r; r = r->next) {
+		if (r->going || !r->child.chan || strcmp(r->path, path))
+			continue;
+		*ret_repo = r->repo;
+		return true;
+	}
+	return false;
 }
 
 static void wait_for_room(struct ff_readers *all, int64_t repo, const char *what, json_t *args, ff_reader_fn fn,
@@ -263,8 +286,7 @@ void ff_reader_ask(struct ff_core *core, int64_t repo, const char *what, json_t 
 {
 	struct ff_readers *all = core->readers;
 	struct ff_err err = { 0 };
-	FF_AUTO(ff_free) char *url = ff_repo_url(core, repo, &err);
-	struct reader *r = url ? reader_of(all, repo, &err) : NULL;
+	struct reader *r = reader_of(all, repo, &err);
 	struct ask *a;
 
 	if (!r && !err.code) {
@@ -283,7 +305,7 @@ void ff_reader_ask(struct ff_core *core, int64_t repo, const char *what, json_t 
 	if (!r->deadline)
 		r->deadline = ff_loop_timer(core->loop, ANSWER_MS, on_deadline, r);
 	(void)ff_chan_send(r->child.chan, FF_MSG_ASK, json_pack("{s:I,s:s,s:s,s:o}", "id", (json_int_t)a->id, "what",
-			   what, "repo", url, "args", args), -1, NULL); /* a failure ends the child */
+			   what, "repo", r->url, "args", args), -1, NULL); /* a failure ends the child */
 }
 
 void ff_readers_init(struct ff_core *core)
@@ -308,7 +330,7 @@ void ff_readers_fini(struct ff_core *core)
 		}
 		ff_watch_free(&r->deadline);
 		ff_child_fini(&r->child);
-		free(r);
+		reader_free(r);
 	}
 	for (struct waiting *w; all && (w = next_waiting(all)); free(w)) {
 		ff_free(&w->what);

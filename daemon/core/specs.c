@@ -17,19 +17,26 @@
 #define TRIES 3
 #define BATCH 1000
 
-struct question {
-	struct question *next;
-	int64_t push;
+struct ff_question {
+	struct ff_question *next;
+	int64_t push; /* 0: asked ahead, the push is not in the record yet */
 	int tries;
+	/* asked ahead: */
+	void (*ready)(void *arg);
+	void *arg;
+	bool answered;
+	json_t *data;        /* NULL: refused */
+	struct ff_err error;
 };
 
 struct ff_specs {
-	struct question *first;
+	struct ff_question *first;
 };
 
 /* A push out of the record, with strings of its own. */
 struct copy {
 	struct ff_push push;
+	bool fresh; /* it came in this turn: there is no job of it */
 	char *ref, *new_oid, *pusher;
 	json_t *options;
 };
@@ -53,17 +60,18 @@ static void copy_fini(struct copy *c)
 	json_decref(c->options);
 }
 
-static void forget(struct ff_core *core, struct question *q)
+static void forget(struct ff_core *core, struct ff_question *q)
 {
-	struct question **at = &core->specs->first;
+	struct ff_question **at = &core->specs->first;
 
 	while (*at != q)
 		at = &(*at)->next;
 	*at = q->next;
+	json_decref(q->data);
 	free(q);
 }
 
-static void ask(struct ff_core *core, struct question *q);
+static void ask(struct ff_core *core, struct ff_question *q);
 
 /* --- the decision ----------------------------------------------------------- */
 
@@ -109,29 +117,40 @@ static char *job_line(struct ff_core *core, const struct ff_job *job, int64_t re
 			   *url ? "\n  " : "", url, instead ? instead : "", why ? why : "", job->id);
 }
 
-/* No job (NULL, the pusher is told why) when its pusher has started too many. */
-static int load_or_make_job(struct ff_core *core, const struct copy *c, struct ff_job **ret, struct ff_err *err)
+static struct ff_job *make_job(const struct copy *c)
+{
+	struct ff_job *job = ff_job_new();
+
+	job->repo = c->push.repo;
+	job->source_ref = ff_strdup(c->ref);
+	job->pusher = ff_strdup(c->pusher);
+	memcpy(job->source_oid, c->new_oid, strlen(c->new_oid) + 1); /* it was an object id when it was stored */
+	return job;
+}
+
+/* The job of the push, or a new one without a number; NULL (the pusher is told why) when its pusher has started too many. */
+static int find_or_make_job(struct ff_core *core, const struct copy *c, struct ff_job **ret, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *limited = NULL;
-	struct ff_job *job;
 	int64_t id = 0;
 
-	if (ff_store_job_of_push(core->store, c->push.row, &id, err) < 0)
+	if (!c->fresh && ff_store_job_of_push(core->store, c->push.row, &id, err) < 0)
 		return -1;
 	if (id)
 		return ff_store_job_get(core->store, id, ret, err);
 	if (ff_core_over_rate(core, c->pusher, &limited, err) < 0)
 		return -1;
-	if (limited) {
+	if (limited)
 		tell_after(core, c->push.row, ff_asprintf("error: %s", limited));
-		return 0;
-	}
-	job = *ret = ff_job_new();
-	job->repo = c->push.repo;
-	job->source_ref = ff_strdup(c->ref);
-	job->pusher = ff_strdup(c->pusher);
-	memcpy(job->source_oid, c->new_oid, strlen(c->new_oid) + 1); /* it was an object id when it was stored */
-	return ff_core_create(core, job, c->push.row, 0, err);
+	else
+		*ret = make_job(c);
+	return 0;
+}
+
+/* Cancelled meanwhile, or moved on by an answer before this one. */
+static bool too_late(const struct ff_job *job)
+{
+	return job->id && (job->state != FF_JOB_WAITING || job->wait != FF_WAIT_SPEC);
 }
 
 /* The push becomes a job that has failed already, so that its reason can be read later. */
@@ -140,29 +159,42 @@ static int record_bad(struct ff_core *core, const struct copy *c, const struct f
 	struct ff_event ev = { .type = FF_EVENT_JOB_FAILED, .error = why->code, .text = why->text };
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
 
-	if (load_or_make_job(core, c, &job, err) < 0)
+	if (find_or_make_job(core, c, &job, err) < 0)
 		return -1;
-	if (!job || job->state != FF_JOB_WAITING || job->wait != FF_WAIT_SPEC)
-		return 0; /* refused, or cancelled meanwhile */
-	if (ff_core_event(core, job, &ev, err) < 0)
+	if (!job || too_late(job))
+		return 0;
+	if ((!job->id && ff_core_create(core, job, c->push.row, 0, err) < 0) || ff_core_event(core, job, &ev, err) < 0)
 		return -1;
 	tell_after(core, c->push.row, ff_asprintf("error: job %" PRId64 " failed: %s", job->id, why->text));
 	return 0;
 }
 
+/* The branch has other live jobs: some may give way to this one, or it waits for them. */
+static int enqueue_behind(struct ff_core *core, struct ff_job *job, int64_t push, int64_t *ret_replaced, struct ff_err *err)
+{
+	if (!job->id && ff_core_create(core, job, push, 0, err) < 0)
+		return -1;
+	return ff_core_coalesce(core, job, ret_replaced, err) < 0 || ff_core_enqueue(core, job, err) < 0 ? -1 : 0;
+}
+
 static int record_job(struct ff_core *core, const struct copy *c, struct ff_job_spec *spec, struct ff_err *err)
 {
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
-	int64_t replaced = 0;
+	int64_t replaced = 0, other = 0;
+	int rc;
 
-	if (load_or_make_job(core, c, &job, err) < 0)
+	if (find_or_make_job(core, c, &job, err) < 0)
 		return -1;
-	if (!job || job->state != FF_JOB_WAITING || job->wait != FF_WAIT_SPEC)
-		return 0; /* refused, or cancelled meanwhile */
+	if (!job || too_late(job))
+		return 0;
 	ff_job_spec_fini(&job->spec);
 	job->spec = *spec;
 	memset(spec, 0, sizeof *spec);
-	if (ff_core_coalesce(core, job, &replaced, err) < 0 || ff_core_enqueue(core, job, err) < 0)
+	if (!job->id && ff_store_live_of_source(core->store, job->repo, job->source_ref, 0, &other, err) < 0)
+		return -1;
+	rc = !job->id && !other ? ff_core_submit(core, job, c->push.row, 0, err)
+				: enqueue_behind(core, job, c->push.row, &replaced, err);
+	if (rc < 0)
 		return -1;
 	tell_after(core, c->push.row, job_line(core, job, replaced));
 	return 0;
@@ -222,8 +254,6 @@ static int decide(struct ff_core *core, const struct copy *c, const json_t *data
 
 	ff_core_policy(core, c->ref, &policy);
 	facts.task_file_name = ff_spec_task_file_name(&policy, c->ref);
-	if (ff_store_push_decided(core->store, c->push.row, err) < 0)
-		return -1;
 	if (read_facts(data, &facts, &why) < 0 || ff_core_options(core, c->options, &options, &why) < 0)
 		return record_bad(core, c, &why, err);
 	if (switched_off(json_object_get(data, "config"), &options)) {
@@ -253,16 +283,34 @@ static void resume(struct ff_core *core, void *arg, bool ok)
 		ff_specs_resume(core);
 }
 
+static void answered_ahead(struct ff_core *core, struct ff_question *q, const json_t *data, const struct ff_err *error)
+{
+	if (!q->ready) { /* nobody waits for it any more */
+		forget(core, q);
+		return;
+	}
+	q->answered = true;
+	if (error)
+		q->error = *error;
+	else
+		q->data = json_incref((json_t *)(uintptr_t)data);
+	q->ready(q->arg);
+}
+
 static void on_facts(struct ff_core *core, void *arg, const json_t *data, int fd, bool more,
 		     const struct ff_err *error)
 {
 	FF_AUTO(copy_fini) struct copy c = { .push = { 0 } };
-	struct question *q = arg;
+	struct ff_question *q = arg;
 	struct ff_err err = { 0 };
 	int rc;
 
 	(void)more;
 	ff_close(&fd);
+	if (!q->push) {
+		answered_ahead(core, q, data, error);
+		return;
+	}
 	if (error && error->code == FF_E_UNREACHABLE && ++q->tries < TRIES) {
 		ask(core, q);
 		return;
@@ -271,13 +319,9 @@ static void on_facts(struct ff_core *core, void *arg, const json_t *data, int fd
 		forget(core, q); /* asked again by ff_specs_resume */
 		return;
 	}
-	if (error) {
-		rc = ff_store_push_decided(core->store, q->push, &err);
-		if (rc == 0)
-			rc = record_bad(core, &c, error, &err);
-	} else {
-		rc = decide(core, &c, data, &err);
-	}
+	rc = ff_store_push_decided(core->store, q->push, &err);
+	if (rc == 0)
+		rc = error ? record_bad(core, &c, error, &err) : decide(core, &c, data, &err);
 	if (rc < 0)
 		ff_turn_fail(core, &err);
 	forget(core, q);
@@ -287,13 +331,24 @@ static void on_facts(struct ff_core *core, void *arg, const json_t *data, int fd
 
 /* --- the question -------------------------------------------------------------- */
 
-static void ask(struct ff_core *core, struct question *q)
+static void ask_reader(struct ff_core *core, struct ff_question *q, int64_t repo, const char *ref, const char *oid,
+		       const struct ff_options *options)
+{
+	FF_AUTO(ff_free) char *file = NULL;
+	struct ff_policy policy;
+
+	ff_core_policy(core, ref, &policy);
+	file = ff_spec_task_file_name(&policy, ref);
+	ff_reader_ask(core, repo, "facts",
+		      json_pack("{s:o,s:s,s:o,s:o}", "ref", ff_json_from_bytes(ref), "oid", oid, "target",
+				ff_json_from_bytes(ff_spec_target(&policy, options)), "task_file", ff_json_from_bytes(file)),
+		      on_facts, q);
+}
+
+static void ask(struct ff_core *core, struct ff_question *q)
 {
 	FF_AUTO(copy_fini) struct copy c = { .push = { 0 } };
 	FF_AUTO(ff_options_fini) struct ff_options options = { 0 };
-	FF_AUTO(ff_free) char *file = NULL;
-	const char *target;
-	struct ff_policy policy;
 	struct ff_err err = { 0 };
 
 	if (ff_store_push_get(core->store, q->push, copy_push, &c, &err) < 0) {
@@ -302,27 +357,77 @@ static void ask(struct ff_core *core, struct question *q)
 		return;
 	}
 	(void)ff_core_options(core, c.options, &options, NULL); /* decide() says what is wrong with them */
-	ff_core_policy(core, c.ref, &policy);
-	file = ff_spec_task_file_name(&policy, c.ref);
-	target = ff_spec_target(&policy, &options);
-	ff_reader_ask(core, c.push.repo, "facts",
-		      json_pack("{s:o,s:s,s:o,s:o}", "ref", ff_json_from_bytes(c.ref), "oid", c.new_oid, "target",
-				ff_json_from_bytes(target), "task_file", ff_json_from_bytes(file)), on_facts, q);
+	ask_reader(core, q, c.push.repo, c.ref, c.new_oid, &options);
+}
+
+static struct ff_question *new_question(struct ff_core *core, int64_t push)
+{
+	struct ff_question *q = ff_calloc(1, sizeof *q);
+
+	if (!core->specs)
+		core->specs = ff_calloc(1, sizeof *core->specs);
+	*q = (struct ff_question){ .next = core->specs->first, .push = push };
+	core->specs->first = q;
+	return q;
+}
+
+struct ff_question *ff_spec_ask_ahead(struct ff_core *core, const struct ff_push *p, const struct ff_options *options,
+				      void (*ready)(void *arg), void *arg)
+{
+	struct ff_question *q = new_question(core, 0);
+
+	q->ready = ready;
+	q->arg = arg;
+	ask_reader(core, q, p->repo, p->ref, p->new_oid, options);
+	return q;
+}
+
+bool ff_spec_answered(const struct ff_question *q)
+{
+	return q->answered && q->error.code != FF_E_UNREACHABLE;
+}
+
+void ff_spec_drop(struct ff_core *core, struct ff_question **question)
+{
+	struct ff_question *q = ff_steal(question);
+
+	if (q && q->answered)
+		forget(core, q);
+	else if (q)
+		q->ready = NULL;
+}
+
+int ff_spec_decide_ahead(struct ff_core *core, struct ff_question **question, const struct ff_push *p,
+			 const json_t *options, struct ff_err *err)
+{
+	struct copy c = { .push = *p, .fresh = true, .ref = (char *)(uintptr_t)p->ref, .new_oid = (char *)(uintptr_t)p->new_oid,
+			  .pusher = (char *)(uintptr_t)p->pusher, .options = (json_t *)(uintptr_t)options };
+	struct ff_question *q = *question;
+	int rc = q->data ? decide(core, &c, q->data, err) : record_bad(core, &c, &q->error, err);
+
+	ff_spec_drop(core, question);
+	return rc;
+}
+
+void ff_spec_attach(struct ff_core *core, struct ff_question **question, int64_t push)
+{
+	struct ff_question *q;
+
+	if (*question && (*question)->answered) { /* by a reader that died over it */
+		ff_spec_drop(core, question);
+		return;
+	}
+	q = ff_steal(question);
+	q->push = push;
+	q->ready = NULL;
 }
 
 void ff_spec_ask(struct ff_core *core, int64_t push)
 {
-	struct question *q;
-
-	for (q = core->specs ? core->specs->first : NULL; q; q = q->next)
+	for (struct ff_question *q = core->specs ? core->specs->first : NULL; q; q = q->next)
 		if (q->push == push)
 			return;
-	if (!core->specs)
-		core->specs = ff_calloc(1, sizeof *core->specs);
-	q = ff_calloc(1, sizeof *q);
-	*q = (struct question){ .next = core->specs->first, .push = push };
-	core->specs->first = q;
-	ask(core, q);
+	ask(core, new_question(core, push));
 }
 
 struct rows {
@@ -352,10 +457,11 @@ void ff_specs_resume(struct ff_core *core)
 void ff_specs_fini(struct ff_core *core)
 {
 	struct ff_specs *s = ff_steal(&core->specs);
-	struct question *q;
+	struct ff_question *q;
 
 	while (s && (q = s->first)) {
 		s->first = q->next;
+		json_decref(q->data);
 		free(q);
 	}
 	free(s);

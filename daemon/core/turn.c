@@ -22,6 +22,7 @@ int ff_turn_open(struct ff_core *core, struct ff_err *err)
 		return core->turn_failed ? ff_err_set(err, FF_E_STORE, "the record cannot be written now") : 0;
 	core->in_turn = true;
 	core->turn_failed = false;
+	ff_log_hold(); /* a turn of many messages has many lines */
 	if (ff_store_begin(core->store, err) < 0) {
 		ff_turn_fail(core, err);
 		return -1;
@@ -92,9 +93,16 @@ void ff_turn_end(void *arg)
 {
 	struct ff_core *core = arg;
 
-	while (core->in_turn || core->after_first) {
-		struct ff_after *list = core->after_first, *next;
-		bool ok = !core->in_turn || commit(core);
+	while (core->in_turn || core->after_first || core->dispatch) {
+		struct ff_after *list, *next;
+		bool ok;
+
+		/* Jobs that may start do so in the transaction that let them. */
+		if (core->dispatch && !core->turn_failed)
+			ff_core_dispatch_now(core);
+		core->dispatch = false;
+		list = core->after_first;
+		ok = !core->in_turn || commit(core);
 
 		core->in_turn = core->turn_failed = false;
 		core->after_first = NULL;
@@ -105,6 +113,7 @@ void ff_turn_end(void *arg)
 			free(list);
 		}
 	}
+	ff_log_release();
 }
 
 void ff_turn_fini(struct ff_core *core)

@@ -18,6 +18,11 @@ static const char *role_name = "cli";
 static enum ff_log_level least_level = FF_LOG_INFO;
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
+/* Lines that wait for ff_log_release; a pipe takes so much in one piece. */
+static char held[4096];
+static size_t held_len;
+static bool holding;
+
 void ff_log_setup(const char *role, enum ff_log_level least)
 {
 	role_name = role;
@@ -87,6 +92,23 @@ static bool is_terminal(void)
 	return known;
 }
 
+/* What went wrong is never held back. */
+static void put(const char *line, size_t n, enum ff_log_level level)
+{
+	bool was = holding;
+
+	if (n > sizeof held - held_len || level > FF_LOG_INFO) {
+		ff_log_release();
+		holding = was;
+	}
+	if (!holding || n > sizeof held || level > FF_LOG_INFO) {
+		(void)!write(STDERR_FILENO, line, n); /* as above */
+		return;
+	}
+	memcpy(held + held_len, line, n);
+	held_len += n;
+}
+
 void ff_log_write(const struct ff_log *log, enum ff_log_level level, const char *event,
 		  const char *fmt, ...)
 {
@@ -116,5 +138,18 @@ void ff_log_write(const struct ff_log *log, enum ff_log_level level, const char 
 	if (log && log->request_id)
 		field(&b, json, "request_id", log->request_id);
 	(void)ff_buf_adds(&b, json ? "}\n" : "\n");
-	(void)!write(STDERR_FILENO, b.data, b.len); /* a log that is gone must not stop the service */
+	put(b.data, b.len, level);
+}
+
+void ff_log_hold(void)
+{
+	holding = true;
+}
+
+void ff_log_release(void)
+{
+	holding = false;
+	if (held_len)
+		(void)!write(STDERR_FILENO, held, held_len); /* a log that is gone must not stop the service */
+	held_len = 0;
 }

@@ -39,6 +39,10 @@ int ff_log_level_by_name(const char *name, enum ff_log_level *ret_level);
 struct ff_log ff_log_main(void);
 struct ff_log ff_log_job(struct ff_log base, int64_t job, const char *repo);
 
+/* From hold to release, lines of the levels info and debug are gathered and written together. */
+void ff_log_hold(void);
+void ff_log_release(void);
+
 /* event: a dotted word ("job.started"), never NULL. */
 void ff_log_write(const struct ff_log *log, enum ff_log_level level, const char *event,
 		  const char *fmt, ...) FF_PRINTF(4, 5);

@@ -339,15 +339,16 @@ static int next_message(struct ff_chan *c, enum ff_msg_type *ret_type, json_t **
 /* One read. 1: got bytes, 0: nothing there now, -1: end or error. */
 static int read_some(struct ff_chan *c, struct ff_err *err)
 {
+	static char bytes[65536]; /* of all channels: most messages are short, and most peers say one */
 	size_t room = c->in.max - c->in.len;
 	int fd = -1;
 	ssize_t n;
 
-	if (room > 65536)
-		room = 65536;
+	if (room > sizeof bytes)
+		room = sizeof bytes;
 	ff_assert(room > 0);
 	do
-		n = ff_sock_recv(c->fd, ff_buf_room(&c->in, room), room, &fd);
+		n = ff_sock_recv(c->fd, bytes, room, &fd);
 	while (n < 0 && errno == EINTR);
 	if (fd >= 0) {
 		if (c->n_passed == MAX_PASSED || c->peer & (FF_PEER_HOOK | FF_PEER_CLIENT)) {
@@ -358,7 +359,7 @@ static int read_some(struct ff_chan *c, struct ff_err *err)
 		c->passed[c->n_passed++] = fd;
 	}
 	if (n > 0) {
-		ff_buf_grown(&c->in, (size_t)n);
+		(void)ff_buf_add(&c->in, bytes, (size_t)n); /* there is room */
 		return 1;
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))

@@ -39,36 +39,6 @@ static char **split_paths(struct ff_stmt *q, int col)
 	return list;
 }
 
-int ff_store_job_add(struct ff_store *s, struct ff_job *job, int64_t push, int64_t retry_of, struct ff_err *err)
-{
-	uuid_t uuid;
-	struct ff_stmt q;
-
-	ff_random(uuid, sizeof uuid); /* libuuid's own takes five system calls */
-	uuid[6] = (unsigned char)((uuid[6] & 0x0f) | 0x40); /* version 4, RFC 4122 */
-	uuid[8] = (unsigned char)((uuid[8] & 0x3f) | 0x80);
-	ff_stmt(&q, s, "INSERT INTO jobs (uuid, push, retry_of, repo, source_ref, source_oid, pusher, priority, ttl_ms,"
-		" retries, state, wait, wait_until_ms, error, attempt, failures, step, tokens_in, tokens_out,"
-		" cost_microusd, created_ms, started_ms, ended_ms)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8, 0, 0, '', 0, 0, 0, 0, 0, 0, ?9, 0, 0)");
-	ff_bind_blob(&q, 1, uuid, sizeof uuid);
-	if (push)
-		ff_bind_int(&q, 2, push);
-	if (retry_of)
-		ff_bind_int(&q, 3, retry_of);
-	ff_bind_int(&q, 4, job->repo);
-	ff_bind_bytes(&q, 5, job->source_ref);
-	ff_bind_oid(&q, 6, job->source_oid);
-	ff_bind_bytes(&q, 7, job->pusher);
-	ff_bind_int(&q, 8, job->state);
-	ff_bind_int(&q, 9, job->created_ms);
-	if (ff_stmt_run(&q, err) < 0)
-		return -1;
-	job->id = ff_last_id(s);
-	uuid_unparse_lower(uuid, job->uuid);
-	return ff_store_job_save(s, job, err);
-}
-
 int ff_store_steps_save(struct ff_store *s, const struct ff_job *job, struct ff_err *err)
 {
 	for (int k = 1; k < FF_STEP_LIMIT; k++) {
@@ -119,6 +89,39 @@ static void bind_job(struct ff_stmt *q, const struct ff_job *job, struct ff_buf 
 	ff_bind_int(q, 24, job->started_ms);
 	ff_bind_int(q, 25, job->ended_ms);
 	ff_bind_int(q, 26, ff_job_dead(job));
+}
+
+int ff_store_job_add(struct ff_store *s, struct ff_job *job, int64_t push, int64_t retry_of, struct ff_err *err)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf paths;
+	uuid_t uuid;
+	struct ff_stmt q;
+
+	ff_random(uuid, sizeof uuid); /* libuuid's own takes five system calls */
+	uuid[6] = (unsigned char)((uuid[6] & 0x0f) | 0x40); /* version 4, RFC 4122 */
+	uuid[8] = (unsigned char)((uuid[8] & 0x3f) | 0x80);
+	ff_buf_init(&paths, SIZE_MAX / 4);
+	ff_stmt(&q, s, "INSERT INTO jobs (task, task_from, target, env, priority, ttl_ms, retries, state, wait,"
+		" wait_until_ms, error, reason, attempt, failures, step, base_oid, result_oid, result_ref, conflicts,"
+		" tokens_in, tokens_out, cost_microusd, started_ms, ended_ms, dead, uuid, push, retry_of, repo, source_ref,"
+		" source_oid, pusher, created_ms) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
+		" ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)");
+	bind_job(&q, job, &paths);
+	ff_bind_blob(&q, 27, uuid, sizeof uuid);
+	if (push)
+		ff_bind_int(&q, 28, push);
+	if (retry_of)
+		ff_bind_int(&q, 29, retry_of);
+	ff_bind_int(&q, 30, job->repo);
+	ff_bind_bytes(&q, 31, job->source_ref);
+	ff_bind_oid(&q, 32, job->source_oid);
+	ff_bind_bytes(&q, 33, job->pusher);
+	ff_bind_int(&q, 34, job->created_ms);
+	if (ff_stmt_run(&q, err) < 0)
+		return -1;
+	job->id = ff_last_id(s);
+	uuid_unparse_lower(uuid, job->uuid);
+	return 0;
 }
 
 int ff_store_job_save(struct ff_store *s, const struct ff_job *job, struct ff_err *err)
