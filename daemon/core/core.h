@@ -214,7 +214,11 @@ void ff_gateway_fini(struct ff_core *core);
 void ff_workers_init(struct ff_core *core);
 int ff_workers_count(const struct ff_core *core);
 bool ff_worker_runs(const struct ff_core *core, int64_t job);
+/* Not from memory any more: this job was changed, and is not the copy that its worker's events go by. */
+void ff_worker_forget(struct ff_core *core, const struct ff_job *job);
+void ff_workers_forget(struct ff_core *core); /* of all: a turn was not committed */
 void ff_worker_start(struct ff_core *core, const struct ff_job *job);
+bool ff_worker_start_promised(struct ff_core *core, int64_t job); /* false: it was promised to nobody */
 void ff_worker_stop(struct ff_core *core, int64_t job); /* at once; the sandbox dies with it */
 /* error: why there is no socket, NULL when there is one. */
 void ff_workers_gateway_ready(struct ff_core *core, int64_t job, const struct ff_err *error);
@@ -238,8 +242,8 @@ void ff_guests_fini(struct ff_core *core);
 bool ff_worker_admit(struct ff_core *core, int fd); /* workers.c; takes fd */
 void ff_guest_left(struct ff_core *core);
 bool ff_guest_waits(const struct ff_core *core); /* whether one of them waits for a job */
-/* The one that waits gets this job when the turn is committed, in which it was started. */
-void ff_guest_promise(struct ff_core *core, int64_t job, int attempt);
+/* The one that waits gets this job, which is taken, when the turn is committed in which it was started. */
+void ff_guest_promise(struct ff_core *core, struct ff_job **job);
 int ff_guest_jobs(const struct ff_core *core); /* running jobs that they have */
 
 /* --- probe.c: can this host run a sandbox? ----------------------------------- */

@@ -70,13 +70,14 @@ bool ff_guest_waits(const struct ff_core *core)
 	return waiting(core) != NULL;
 }
 
-void ff_guest_promise(struct ff_core *core, int64_t job, int attempt)
+void ff_guest_promise(struct ff_core *core, struct ff_job **job)
 {
 	struct promise *p = ff_calloc(1, sizeof *p);
 	struct worker *w = waiting(core);
 
 	ff_assert(w);
-	ff_worker_give(w, job, attempt);
+	ff_worker_give(w, (*job)->id, (*job)->attempt);
+	w->known = ff_steal(job);
 	w->wants = false;
 	*p = (struct promise){ .serial = w->serial };
 	ff_turn_after(core, promised, p);

@@ -140,17 +140,25 @@ static int end_in_turn(struct ff_core *core, const struct ff_job *job, struct ff
 	return core->turn_failed ? ff_err_set(err, why.code, "%s", why.text) : 0;
 }
 
+/* No more of it than the event has changed. */
+static int save(struct ff_core *core, const struct ff_job *job, const struct ff_event *ev, struct ff_err *err)
+{
+	if (ff_event_only_told(ev->type))
+		return 0;
+	if (ev->type == FF_EVENT_STEP_STARTED || ev->type == FF_EVENT_STEP_FINISHED)
+		return ff_store_step_save(core->store, job, ev->step, err);
+	return ff_store_job_save(core->store, job, err);
+}
+
 int ff_core_event(struct ff_core *core, struct ff_job *job, struct ff_event *ev, struct ff_err *err)
 {
-	bool steps = ev->type == FF_EVENT_STEP_STARTED || ev->type == FF_EVENT_STEP_FINISHED;
-
 	ev->job = job->id;
 	ev->at_ms = ff_clock_wall();
 	if (ff_turn_open(core, err) < 0 || ff_job_allowed(job, ev, err) < 0)
 		return -1;
 	ff_job_fold(job, ev);
-	if (ff_store_job_save(core->store, job, err) < 0 ||
-	    (steps && ff_store_steps_save(core->store, job, err) < 0) || write_event(core, job, ev, err) < 0) {
+	ff_worker_forget(core, job);
+	if (save(core, job, ev, err) < 0 || write_event(core, job, ev, err) < 0) {
 		ff_turn_fail(core, err);
 		return -1;
 	}
@@ -298,8 +306,11 @@ static void act_on(struct ff_core *core, const struct ff_act *a)
 		ff_core_dispatch(core);
 		break;
 	case FF_JOB_WAITING:
-	case FF_JOB_RUNNING:
 		look_and_act(core, a->job);
+		break;
+	case FF_JOB_RUNNING:
+		if (!ff_worker_start_promised(core, a->job))
+			look_and_act(core, a->job);
 		break;
 	case FF_JOB_HELD:
 		break;
@@ -332,7 +343,7 @@ static int start_job(struct ff_core *core, int64_t id, struct ff_err *err)
 	if (ff_core_event(core, job, &ev, err) < 0)
 		return -1;
 	if (guest)
-		ff_guest_promise(core, id, ev.attempt);
+		ff_guest_promise(core, &job);
 	return 0;
 }
 

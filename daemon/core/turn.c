@@ -80,6 +80,7 @@ static bool commit(struct ff_core *core)
 		ff_turn_fail(core, &err);
 	if (core->turn_failed) {
 		ff_store_rollback(core->store);
+		ff_workers_forget(core);
 		return false;
 	}
 	if (!core->store_broken || !ff_store_wrote(core->store))

@@ -85,14 +85,33 @@ static void ack_later(struct worker *w)
 	ff_turn_after(w->core, ack_after, p);
 }
 
+/* Core alone writes the record, so what a worker's events have made of its job need not be read again. */
+static const struct ff_job *know(struct worker *w, struct ff_err *err)
+{
+	if (!w->known && ff_store_job_get(w->core->store, w->job, &w->known, err) < 0)
+		return NULL;
+	return w->known;
+}
+
+void ff_worker_forget(struct ff_core *core, const struct ff_job *job)
+{
+	for (struct worker *w = core->workers->first; w; w = w->next)
+		if (w->known && w->job == job->id && w->known != job)
+			ff_job_free(&w->known);
+}
+
+void ff_workers_forget(struct ff_core *core)
+{
+	for (struct worker *w = core->workers->first; w; w = w->next)
+		ff_job_free(&w->known);
+}
+
 /* Records an event of this worker's job. */
 static int record(struct worker *w, struct ff_event *ev, struct ff_err *err)
 {
-	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
-
-	if (ff_turn_open(w->core, err) < 0 || ff_store_job_get(w->core->store, w->job, &job, err) < 0)
+	if (ff_turn_open(w->core, err) < 0 || !know(w, err))
 		return -1;
-	return ff_core_event(w->core, job, ev, err);
+	return ff_core_event(w->core, w->known, ev, err);
 }
 
 /* What a worker may tell by the way; the rest is a step, an outcome, or not its to say. */
@@ -235,14 +254,20 @@ static void lost(struct worker *w, int status)
 	ff_core_attempt_failed(w->core, w->job, w->attempt, FF_E_UNREACHABLE, text);
 }
 
+static char *folder_of(const struct ff_core *core, int64_t job)
+{
+	FF_AUTO(ff_free) char *name = ff_asprintf("jobs/%" PRId64, job);
+
+	return ff_conf_state_path(core->conf, name);
+}
+
 /* A worker removes its folder when it can; killed, or left for a try that never came, the folder is still there. */
 static void sweep_if_ended(struct ff_core *core, void *arg, bool ok)
 {
 	FF_AUTO(ff_free) int64_t *number = arg;
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
 	int64_t id = *number;
-	FF_AUTO(ff_free) char *name = ff_asprintf("jobs/%" PRId64, id);
-	FF_AUTO(ff_free) char *dir = ff_conf_state_path(core->conf, name);
+	FF_AUTO(ff_free) char *dir = folder_of(core, id);
 
 	if (!ok || ff_store_job_get(core->store, id, &job, NULL) < 0 || !ff_job_state_ended(job->state))
 		return;
@@ -252,12 +277,16 @@ static void sweep_if_ended(struct ff_core *core, void *arg, bool ok)
 }
 
 /* After the commit: a job that has not ended after all needs what is in its folder. */
-static void sweep_later(struct ff_core *core, int64_t job)
+static void sweep_later(struct worker *w, int64_t job)
 {
-	int64_t *number = ff_calloc(1, sizeof *number);
+	FF_AUTO(ff_free) char *dir = folder_of(w->core, job);
+	int64_t *number;
 
+	if (w->own_gateway && access(dir, F_OK) < 0)
+		return; /* neither it nor an attempt before it made anything here */
+	number = ff_calloc(1, sizeof *number);
 	*number = job;
-	ff_turn_after(core, sweep_if_ended, number);
+	ff_turn_after(w->core, sweep_if_ended, number);
 }
 
 /* What it has of its job here: socket, lease, log. Its end is in the record, or about to be. */
@@ -266,6 +295,7 @@ static void part(struct worker *w)
 	int64_t job = w->job;
 
 	w->job = 0;
+	ff_job_free(&w->known);
 	ff_watch_free(&w->limit);
 	ff_lease_free(&w->lease);
 	ff_joblog_end(&w->log);
@@ -276,7 +306,7 @@ static void part(struct worker *w)
 		if (!w->own_gateway)
 			ff_gateway_close(w->core, job, false);
 	}
-	sweep_later(w->core, job);
+	sweep_later(w, job);
 }
 
 /* Between two jobs a guest is nobody's. */
@@ -314,6 +344,7 @@ static void on_ended(void *arg, int status)
 
 void ff_worker_give(struct worker *w, int64_t job, int attempt)
 {
+	ff_job_free(&w->known);
 	w->job = job;
 	w->attempt = attempt;
 	w->log = (struct ff_joblog){ .core = w->core, .job = job, .attempt = attempt, .fd = -1 };
@@ -391,17 +422,16 @@ static void fail_start(struct worker *w, enum ff_err_code code, const char *text
 
 static void send_job(struct worker *w)
 {
-	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
 	FF_AUTO(ff_free) char *url = NULL;
 	struct ff_err err = { 0 };
 
-	if (ff_store_job_get(w->core->store, w->job, &job, &err) < 0 || !(url = ff_repo_url(w->core, job->repo, &err))) {
+	if (!know(w, &err) || !(url = ff_repo_url(w->core, w->known->repo, &err))) {
 		fail_start(w, err.code, err.text);
 		return;
 	}
 	w->sent = true;
 	set_limit(w);
-	(void)ff_chan_send(w->child.chan, FF_MSG_JOB, ff_job_message(w->core, job, url), -1, NULL); /* a failure ends the child */
+	(void)ff_chan_send(w->child.chan, FF_MSG_JOB, ff_job_message(w->core, w->known, url), -1, NULL); /* a failure ends the child */
 }
 
 void ff_workers_gateway_ready(struct ff_core *core, int64_t id, const struct ff_err *error)
@@ -428,6 +458,16 @@ static void begin(struct worker *w)
 bool ff_worker_runs(const struct ff_core *core, int64_t job)
 {
 	return worker_of(core, job) != NULL;
+}
+
+bool ff_worker_start_promised(struct ff_core *core, int64_t job)
+{
+	struct worker *w = worker_of(core, job);
+
+	if (!w || !w->guest || !w->known || w->lease)
+		return false;
+	begin(w);
+	return true;
 }
 
 void ff_worker_start(struct ff_core *core, const struct ff_job *job)
@@ -556,6 +596,7 @@ void ff_workers_fini(struct ff_core *core)
 		ff_lease_free(&w->lease);
 		ff_child_fini(&w->child);
 		ff_close(&w->log.fd);
+		ff_job_free(&w->known);
 		free(w);
 	}
 	free(all);

@@ -163,6 +163,39 @@ static void retry(struct ff_job *job, const struct ff_event *ev)
 	job->failures++;
 }
 
+bool ff_event_only_told(enum ff_event_type type)
+{
+	switch (type) {
+	case FF_EVENT_JOB_PROGRESS:
+	case FF_EVENT_CLONE_STARTED:
+	case FF_EVENT_CLONE_COMPLETED:
+	case FF_EVENT_PUSH_COMPLETED:
+	case FF_EVENT_WORKER_STARTED:
+	case FF_EVENT_WORKER_STOPPED:
+	case FF_EVENT_RATE_LIMIT:
+		return true;
+	case FF_EVENT_SPEC_READ: /* the caller completed job->spec */
+	case FF_EVENT_JOB_CREATED:
+	case FF_EVENT_JOB_QUEUED:
+	case FF_EVENT_JOB_WAITING:
+	case FF_EVENT_JOB_STARTED:
+	case FF_EVENT_JOB_RETRIED:
+	case FF_EVENT_JOB_COMPLETED:
+	case FF_EVENT_JOB_CONFLICTED:
+	case FF_EVENT_JOB_FAILED:
+	case FF_EVENT_JOB_CANCELLED:
+	case FF_EVENT_JOB_SUPERSEDED:
+	case FF_EVENT_JOB_EXPIRED:
+	case FF_EVENT_STEP_STARTED:
+	case FF_EVENT_STEP_FINISHED:
+	case FF_EVENT_CONFLICT_DETECTED:
+	case FF_EVENT_CONFLICT_RESOLVED:
+	case FF_EVENT_MODEL_ANSWERED:
+		return false;
+	}
+	return false;
+}
+
 void ff_job_fold(struct ff_job *job, const struct ff_event *ev)
 {
 	switch (ev->type) {

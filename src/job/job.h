@@ -142,6 +142,8 @@ int ff_event_by_name(const char *name, enum ff_event_type *ret);
 int ff_job_allowed(const struct ff_job *job, const struct ff_event *ev, struct ff_err *err);
 /* Applies an allowed event. Never fails, changes nothing but *job. */
 void ff_job_fold(struct ff_job *job, const struct ff_event *ev);
+/* Events that the fold passes by: kept and told, but the job stays as it is. */
+bool ff_event_only_told(enum ff_event_type type);
 /* "waiting: an earlier job of the same branch comes first"; state and reason in words. Freed by ff_free. */
 char *ff_job_describe(const struct ff_job *job);
 

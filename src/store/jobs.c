@@ -39,26 +39,42 @@ static char **split_paths(struct ff_stmt *q, int col)
 	return list;
 }
 
-int ff_store_steps_save(struct ff_store *s, const struct ff_job *job, struct ff_err *err)
+static int save_finished(struct ff_store *s, const struct ff_job *job, enum ff_step_kind kind, struct ff_err *err)
 {
-	for (int k = 1; k < FF_STEP_LIMIT; k++) {
-		struct ff_stmt q;
+	struct ff_stmt q;
 
-		if (job->step_done[k])
-			ff_stmt(&q, s, "INSERT INTO steps (job, kind, attempt, oid) VALUES (?1, ?2, ?3, ?4)"
-				" ON CONFLICT DO UPDATE SET attempt = ?3, oid = ?4 WHERE oid IS NOT ?4");
-		else
-			ff_stmt(&q, s, "DELETE FROM steps WHERE job = ?1 AND kind = ?2");
+	ff_stmt(&q, s, "INSERT INTO steps (job, kind, attempt, oid) VALUES (?1, ?2, ?3, ?4)"
+		" ON CONFLICT DO UPDATE SET attempt = ?3, oid = ?4 WHERE oid IS NOT ?4");
+	ff_bind_int(&q, 1, job->id);
+	ff_bind_int(&q, 2, kind);
+	ff_bind_int(&q, 3, job->attempt);
+	ff_bind_oid(&q, 4, job->step_oid[kind]);
+	return ff_stmt_run(&q, err);
+}
+
+int ff_store_step_save(struct ff_store *s, const struct ff_job *job, enum ff_step_kind kind, struct ff_err *err)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf paths = { .data = NULL };
+	struct ff_stmt q;
+
+	if (job->step_done[kind] && save_finished(s, job, kind, err) < 0)
+		return -1;
+	if (!job->step_done[kind]) {
+		ff_stmt(&q, s, "DELETE FROM steps WHERE job = ?1 AND kind >= ?2"); /* what came after it is worth nothing now */
 		ff_bind_int(&q, 1, job->id);
-		ff_bind_int(&q, 2, k);
-		if (job->step_done[k]) {
-			ff_bind_int(&q, 3, job->attempt);
-			ff_bind_oid(&q, 4, job->step_oid[k]);
-		}
+		ff_bind_int(&q, 2, kind);
 		if (ff_stmt_run(&q, err) < 0)
 			return -1;
 	}
-	return 0;
+	ff_buf_init(&paths, SIZE_MAX / 4);
+	ff_stmt(&q, s, "UPDATE jobs SET step = ?2, base_oid = ?3, result_oid = ?4, result_ref = ?5, conflicts = ?6 WHERE id = ?1");
+	ff_bind_int(&q, 1, job->id);
+	ff_bind_int(&q, 2, job->step);
+	ff_bind_oid(&q, 3, job->base_oid);
+	ff_bind_oid(&q, 4, job->result_oid);
+	ff_bind_bytes(&q, 5, job->result_ref);
+	bind_paths(&q, 6, job->conflicts, &paths);
+	return ff_stmt_run(&q, err);
 }
 
 static void bind_job(struct ff_stmt *q, const struct ff_job *job, struct ff_buf *paths)
