@@ -115,6 +115,8 @@ void ff_turn_end(void *arg)
 		}
 	}
 	ff_log_release();
+	if (core->store)
+		ff_store_checkpoint(core->store); /* everybody has their answers */
 }
 
 void ff_turn_fini(struct ff_core *core)

@@ -12,6 +12,8 @@
 #include "store/stmt.h"
 
 #define MAX_STATEMENTS 96
+/* Pages of the log after which it goes into the database: 8 MiB. A page that was written often goes once. */
+#define CHECKPOINT_PAGES 2048
 /* A stranger's lock (a backup tool, sqlite3 in a terminal) may hold us up this long, no push longer. */
 #define BUSY_MS 500
 
@@ -23,6 +25,7 @@ struct ff_store {
 	int64_t changes_begun; /* total changes when it began */
 	struct ff_err failed;  /* the first write that failed in this transaction */
 	bool wrote;
+	int log_pages;         /* in the write-ahead log, as of the last commit */
 };
 
 static int pragma(sqlite3 *db, const char *sql, struct ff_err *err)
@@ -55,6 +58,16 @@ static int set_up(sqlite3 *db, struct ff_err *err)
 	return ff_schema_migrate(db, err);
 }
 
+static int on_commit(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	struct ff_store *s = arg;
+
+	(void)db;
+	(void)name;
+	s->log_pages = pages;
+	return SQLITE_OK;
+}
+
 int ff_store_open(const char *path, struct ff_store **ret_store, struct ff_err *err)
 {
 	struct ff_store *s = ff_calloc(1, sizeof *s);
@@ -73,8 +86,17 @@ int ff_store_open(const char *path, struct ff_store **ret_store, struct ff_err *
 		ff_store_close(&s);
 		return -1;
 	}
+	(void)sqlite3_wal_hook(s->db, on_commit, s); /* instead of a checkpoint within COMMIT */
 	*ret_store = s;
 	return 0;
+}
+
+void ff_store_checkpoint(struct ff_store *s)
+{
+	if (s->log_pages < CHECKPOINT_PAGES)
+		return;
+	s->log_pages = 0; /* when it fails it is tried again after the next commit */
+	(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
 void ff_store_close(struct ff_store **store)

@@ -35,6 +35,11 @@ int ff_store_commit(struct ff_store *s, struct ff_err *err);
 /* Whether the last transaction that was committed changed a row. */
 bool ff_store_wrote(const struct ff_store *s);
 void ff_store_rollback(struct ff_store *s);
+/*
+ * Moves the log into the database when it has grown.  Between transactions,
+ * when nobody waits for an answer: it takes as long as many commits.
+ */
+void ff_store_checkpoint(struct ff_store *s);
 
 /* --- repositories ---------------------------------------------------- */
 /* Row of the repository at this path; *ret_new when it was added now. */
