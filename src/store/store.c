@@ -53,7 +53,8 @@ static int set_up(sqlite3 *db, struct ff_err *err)
 	/* FULL: with WAL, NORMAL would lose answered pushes in a power cut. */
 	if (pragma(db, "PRAGMA journal_mode = WAL", err) < 0 || pragma(db, "PRAGMA synchronous = FULL", err) < 0 ||
 	    pragma(db, "PRAGMA foreign_keys = ON", err) < 0 || pragma(db, "PRAGMA trusted_schema = OFF", err) < 0 ||
-	    pragma(db, "PRAGMA journal_size_limit = 67108864", err) < 0)
+	    pragma(db, "PRAGMA journal_size_limit = 67108864", err) < 0 ||
+	    pragma(db, "PRAGMA cache_size = -8192", err) < 0) /* KiB: indexes by random numbers touch pages all over */
 		return -1;
 	return ff_schema_migrate(db, err);
 }
