@@ -157,7 +157,8 @@ static int begin(struct ff_core *core, struct ff_err *err)
 	ff_backup_init(core);
 	ff_readers_init(core);
 	ff_workers_init(core);
-	if (ff_gateway_start(core, err) < 0 || ff_intake_init(core, err) < 0 || ff_control_init(core, err) < 0 ||
+	ff_intake_init(core);
+	if (ff_gateway_start(core, err) < 0 || ff_hooks_init(core, err) < 0 || ff_control_init(core, err) < 0 ||
 	    ff_guests_init(core, err) < 0)
 		return -1;
 	ff_sandbox_check(core);
@@ -190,6 +191,7 @@ static void end(struct ff_core *core)
 	ff_specs_fini(core);
 	ff_backup_fini(core);
 	ff_control_fini(core);
+	ff_hooks_fini(core);
 	ff_intake_fini(core);
 	ff_store_close(&core->store);
 	ff_loop_free(&core->loop);

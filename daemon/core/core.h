@@ -67,6 +67,7 @@ struct ff_core {
 	struct ff_tunnel *tunnels;    /* tunnels.c */
 	struct ff_listener *guests;   /* guests.c; NULL: worker.socket is off */
 	struct ff_sandbox_state *sandbox; /* probe.c */
+	struct ff_hooks *hooks;       /* hooks.c */
 	struct ff_intake *intake;     /* intake.c */
 	struct ff_specs *specs;       /* specs.c */
 	struct ff_look *looks;        /* reconcile.c */
@@ -253,8 +254,10 @@ bool ff_sandbox_known(const struct ff_core *core);
 const char *ff_sandbox_missing(const struct ff_core *core);
 void ff_sandbox_fini(struct ff_core *core);
 
-/* --- intake.c, spool.c, reconcile.c: pushes ------------------------------------ */
-int ff_intake_init(struct ff_core *core, struct ff_err *err);
+/* --- hooks.c, intake.c, spool.c, reconcile.c: pushes ------------------------------------ */
+int ff_hooks_init(struct ff_core *core, struct ff_err *err);
+void ff_hooks_fini(struct ff_core *core);
+void ff_intake_init(struct ff_core *core);
 void ff_intake_fini(struct ff_core *core);
 /*
  * Takes a push message (hook or spool). uid: of the account that sent it. done
