@@ -56,7 +56,7 @@ struct ff_core {
 	struct ff_act {
 		int64_t job;
 		enum ff_job_state state; /* the last of the turn */
-		bool timer;
+		bool timer;              /* it has a time to live, which the loop's timer must know */
 	} *acts;
 	size_t n_acts;
 

@@ -303,9 +303,10 @@ static void act_on(struct ff_core *core, const struct ff_act *a)
 	case FF_JOB_QUEUED:
 		if (a->timer)
 			ff_timers_run(core);
-		ff_core_dispatch(core);
 		break;
 	case FF_JOB_WAITING:
+		if (a->timer)
+			ff_timers_run(core);
 		look_and_act(core, a->job);
 		break;
 	case FF_JOB_RUNNING:

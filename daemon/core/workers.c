@@ -254,20 +254,14 @@ static void lost(struct worker *w, int status)
 	ff_core_attempt_failed(w->core, w->job, w->attempt, FF_E_UNREACHABLE, text);
 }
 
-static char *folder_of(const struct ff_core *core, int64_t job)
-{
-	FF_AUTO(ff_free) char *name = ff_asprintf("jobs/%" PRId64, job);
-
-	return ff_conf_state_path(core->conf, name);
-}
-
 /* A worker removes its folder when it can; killed, or left for a try that never came, the folder is still there. */
 static void sweep_if_ended(struct ff_core *core, void *arg, bool ok)
 {
 	FF_AUTO(ff_free) int64_t *number = arg;
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
 	int64_t id = *number;
-	FF_AUTO(ff_free) char *dir = folder_of(core, id);
+	FF_AUTO(ff_free) char *name = ff_asprintf("jobs/%" PRId64, id);
+	FF_AUTO(ff_free) char *dir = ff_conf_state_path(core->conf, name);
 
 	if (!ok || ff_store_job_get(core->store, id, &job, NULL) < 0 || !ff_job_state_ended(job->state))
 		return;
@@ -279,11 +273,10 @@ static void sweep_if_ended(struct ff_core *core, void *arg, bool ok)
 /* After the commit: a job that has not ended after all needs what is in its folder. */
 static void sweep_later(struct worker *w, int64_t job)
 {
-	FF_AUTO(ff_free) char *dir = folder_of(w->core, job);
 	int64_t *number;
 
-	if (w->own_gateway && access(dir, F_OK) < 0)
-		return; /* neither it nor an attempt before it made anything here */
+	if (w->own_gateway && w->attempt == 1)
+		return; /* neither we nor the gateway made anything for it */
 	number = ff_calloc(1, sizeof *number);
 	*number = job;
 	ff_turn_after(w->core, sweep_if_ended, number);
