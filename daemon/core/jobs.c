@@ -335,7 +335,8 @@ static int start_job(struct ff_core *core, int64_t id, struct ff_err *err)
 	struct ff_event ev = { .type = FF_EVENT_JOB_STARTED };
 	bool guest = ff_guest_waits(core);
 
-	if (ff_store_job_get(core->store, id, &job, err) < 0)
+	/* First, as each read outside of a transaction takes and gives back locks. */
+	if (ff_turn_open(core, err) < 0 || ff_store_job_get(core->store, id, &job, err) < 0)
 		return -1;
 	ev.attempt = job->attempt + 1;
 	if (!guest && ff_sandbox_missing(core))
