@@ -59,7 +59,7 @@ static const struct {
 	{ NULL, NULL },
 };
 
-enum mode { MODE_RUN, MODE_CHECK, MODE_PRINT, MODE_RESTORE };
+enum mode { MODE_RUN, MODE_CHECK, MODE_PRINT, MODE_RESTORE, MODE_CHECK_RECORD };
 
 struct command_line {
 	enum mode mode;
@@ -72,7 +72,7 @@ struct command_line {
 
 static const char usage[] =
 	"usage: " FF_DAEMON " [--config FILE] [-c KEY=VALUE]... [--check-config | --print-config |\n"
-	"                  --restore FILE]\n"
+	"                  --check-record | --restore FILE]\n"
 	"       " FF_DAEMON " --version | --help\n"
 	"\n"
 	"  --config FILE   read FILE and conf.d/*.conf beside it instead of\n"
@@ -80,18 +80,20 @@ static const char usage[] =
 	"  -c KEY=VALUE    set one key (" FF_NAME ".conf(5)); may be repeated\n"
 	"  --check-config  name every error in the configuration; change nothing\n"
 	"  --print-config  show every key's value and where it comes from\n"
+	"  --check-record  read every page of the record and say whether it is whole\n"
 	"  --restore FILE  put this backup in the place of the record; not while the\n"
 	"                  daemon runs\n"
 	"  --version       show the version\n"
 	"  --help          show this text\n";
 
-enum { OPT_CONFIG = 256, OPT_ROLE, OPT_CHECK, OPT_PRINT, OPT_RESTORE, OPT_VERSION };
+enum { OPT_CONFIG = 256, OPT_ROLE, OPT_CHECK, OPT_PRINT, OPT_CHECK_RECORD, OPT_RESTORE, OPT_VERSION };
 
 static const struct option options[] = {
 	{ "config", required_argument, NULL, OPT_CONFIG },
 	{ "role", required_argument, NULL, OPT_ROLE },
 	{ "check-config", no_argument, NULL, OPT_CHECK },
 	{ "print-config", no_argument, NULL, OPT_PRINT },
+	{ "check-record", no_argument, NULL, OPT_CHECK_RECORD },
 	{ "restore", required_argument, NULL, OPT_RESTORE },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, 'h' },
@@ -128,6 +130,7 @@ static int read_command_line(int argc, char **argv, struct command_line *cl)
 		case OPT_ROLE: cl->role = optarg; break;
 		case OPT_CHECK: cl->mode = MODE_CHECK; break;
 		case OPT_PRINT: cl->mode = MODE_PRINT; break;
+		case OPT_CHECK_RECORD: cl->mode = MODE_CHECK_RECORD; break;
 		case OPT_RESTORE: cl->mode = MODE_RESTORE; cl->restore = optarg; break;
 		case OPT_VERSION: return show(FF_DAEMON " " PACKAGE_VERSION "\n");
 		case 'h': return show(usage);
@@ -223,6 +226,8 @@ static int run(const struct command_line *cl)
 	}
 	if (cl->mode == MODE_PRINT)
 		return print_config(conf);
+	if (cl->mode == MODE_CHECK_RECORD)
+		return ff_core_check_record(conf);
 	if (cl->mode == MODE_RESTORE)
 		return ff_core_restore(conf, cl->restore);
 	self = own_path();

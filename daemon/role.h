@@ -27,6 +27,8 @@ struct ff_role_args {
 
 /* Each returns the exit status of the process. */
 int ff_core_main(const struct ff_role_args *args);
+/* flowforged --check-record: reads every page of the record, says what it found; exit status. */
+int ff_core_check_record(const struct ff_conf *conf);
 /* flowforged --restore FILE: puts a backup in the place of the record. The exit status; stderr says what was done. */
 int ff_core_restore(const struct ff_conf *conf, const char *file);
 int ff_worker_main(const struct ff_role_args *args);

@@ -222,11 +222,12 @@ static void after_change(struct ff_core *core, void *arg, bool ok)
 	struct committed *c = arg;
 	struct ff_err err = { 0 };
 
-	if (!ok)
-		ff_err_set(&err, FF_E_STORE, "the record cannot be written now: try again later");
-	else
+	if (!ok) {
+		ff_hold_request(c->r);
+	} else {
 		(void)ff_store_job_get(core->store, c->job, &job, &err);
-	ff_reply_end(c->r, &err, job ? ff_job_to_json(core, job) : NULL);
+		ff_reply_end(c->r, &err, job ? ff_job_to_json(core, job) : NULL);
+	}
 	free(c);
 }
 
@@ -317,9 +318,12 @@ static void submitted(struct ff_core *core, void *arg, enum ff_push_result resul
 	struct ff_err err = { 0 };
 	int64_t id = 0;
 
-	if (result == FF_PUSH_LATER)
-		ff_err_set(&err, FF_E_STORE, "the record cannot be written now: try again later");
-	else if (result == FF_PUSH_BAD)
+	if (result == FF_PUSH_LATER) {
+		ff_hold_request(s->r);
+		submit_free(s);
+		return;
+	}
+	if (result == FF_PUSH_BAD)
 		ff_err_set(&err, FF_E_INVALID, "%s", lines);
 	else if (ff_store_job_by_push_id(core->store, s->id, &id, &err) == 0 && id)
 		(void)ff_store_job_get(core->store, id, &job, &err);
@@ -459,6 +463,12 @@ static int cmd_backup(struct ff_request *r, const json_t *args, struct ff_err *e
 	return ff_backup_start(r, err);
 }
 
+/* Those that may wait when the record cannot be written. */
+static bool may_wait(command_fn run)
+{
+	return run == cmd_submit || run == cmd_cancel || run == cmd_retry;
+}
+
 static const struct {
 	const char *name;
 	command_fn run;
@@ -475,7 +485,11 @@ void ff_command_run(struct ff_request *r, const char *command, const json_t *arg
 	for (size_t i = 0; i < FF_ARRAY_LEN(commands); i++) {
 		if (strcmp(commands[i].name, command))
 			continue;
-		if (commands[i].run(r, args, &err) < 0)
+		if (commands[i].run(r, args, &err) == 0)
+			return;
+		if (err.code == FF_E_STORE && may_wait(commands[i].run))
+			ff_hold_request(r);
+		else
 			ff_reply_end(r, &err, NULL);
 		return;
 	}

@@ -20,7 +20,9 @@ struct ff_request {
 	struct ff_request *next;
 	struct client *client;
 	int64_t id;
-	bool watching;
+	json_t *msg;
+	bool watching, held;
+	int64_t hold_until_ms; /* 0: it was never held */
 	int64_t job, last_seq;
 };
 
@@ -53,6 +55,7 @@ static void end_request(struct ff_request *r)
 	*at = r->next;
 	r->client->requests--;
 	drop_client_if_idle(r->client);
+	json_decref(r->msg);
 	free(r);
 }
 
@@ -154,28 +157,45 @@ void ff_watch_ended(struct ff_core *core, int64_t id)
 
 /* --- clients ------------------------------------------------------------------- */
 
+void ff_request_run(struct ff_request *r)
+{
+	const char *command = NULL;
+	struct ff_err err = { 0 };
+
+	r->held = false;
+	if (ff_msg_int(r->msg, "id", 0, INT64_MAX, &r->id, &err) < 0 || ff_msg_str(r->msg, "command", &command, &err) < 0)
+		ff_reply_end(r, &err, NULL);
+	else
+		ff_command_run(r, command, json_object_get(r->msg, "args"));
+}
+
+int64_t ff_request_held_until(const struct ff_request *r)
+{
+	return r->hold_until_ms;
+}
+
+void ff_request_hold(struct ff_request *r, int64_t until_ms)
+{
+	r->held = true;
+	if (!r->hold_until_ms)
+		ff_reply_item(r, json_pack("{s:b}", "held", true), -1);
+	r->hold_until_ms = until_ms;
+}
+
 static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
 {
 	struct client *c = arg;
 	struct ff_request *r = ff_calloc(1, sizeof *r);
-	const char *command = NULL;
-	struct ff_err err = { 0 };
-	int rc;
 
 	(void)chan;
 	(void)type; /* the table lets nothing else through */
 	ff_close(&fd);
 	r->client = c;
+	r->msg = json_incref(msg);
 	r->next = c->core->control->requests;
 	c->core->control->requests = r;
 	c->requests++;
-	rc = ff_msg_int(msg, "id", 0, INT64_MAX, &r->id, &err);
-	if (rc == 0)
-		rc = ff_msg_str(msg, "command", &command, &err);
-	if (rc < 0)
-		ff_reply_end(r, &err, NULL);
-	else
-		ff_command_run(r, command, json_object_get(msg, "args"));
+	ff_request_run(r);
 }
 
 static void on_closed(void *arg, struct ff_chan *chan, const struct ff_err *err)
@@ -187,11 +207,14 @@ static void on_closed(void *arg, struct ff_chan *chan, const struct ff_err *err)
 	if (err->code != FF_E_UNREACHABLE && err->code != FF_E_NONE)
 		ff_log_warn(&c->core->log, "control.bad", "%s", err->text);
 	ff_chan_free(&c->chan);
-	c->requests++; /* holds it while its watches end */
+	c->requests++; /* holds it while its requests end */
 	for (struct ff_request *r = c->core->control->requests; r; r = next) {
 		next = r->next;
-		if (r->client == c && r->watching)
-			end_request(r);
+		if (r->client != c || !(r->watching || r->held))
+			continue;
+		if (r->held)
+			ff_hold_drop(c->core, r);
+		end_request(r);
 	}
 	c->requests--;
 	drop_client_if_idle(c);
@@ -237,6 +260,7 @@ void ff_control_fini(struct ff_core *core)
 		return;
 	while ((r = ctl->requests)) {
 		ctl->requests = r->next;
+		json_decref(r->msg);
 		free(r);
 	}
 	while ((c = ctl->clients)) {

@@ -20,6 +20,14 @@ void ff_reply_end(struct ff_request *r, const struct ff_err *err, json_t *data);
 /* From now on this request gets the events of the job (0: of all) with seq > after, until the job ends. */
 int ff_request_watch(struct ff_request *r, int64_t job, int64_t after, struct ff_err *err);
 
+/* hold.c: the record cannot be written; the request is run again when it can, or refused. */
+void ff_hold_request(struct ff_request *r);
+void ff_hold_drop(struct ff_core *core, const struct ff_request *r);
+/* control.c, for it. Until when (monotonic) this request may wait; 0: it never had to. */
+int64_t ff_request_held_until(const struct ff_request *r);
+void ff_request_hold(struct ff_request *r, int64_t until_ms);
+void ff_request_run(struct ff_request *r);
+
 /* Runs a command; it ends the request now or later. */
 void ff_command_run(struct ff_request *r, const char *command, const json_t *args);
 

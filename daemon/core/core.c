@@ -175,9 +175,9 @@ static int begin(struct ff_core *core, struct ff_err *err)
 static void end(struct ff_core *core)
 {
 	ff_turn_end(core);
+	ff_mend_last_try(core);
 	ff_gateway_bill_again(core); /* what a failed turn was to record, and was not yet tried again */
 	ff_turn_end(core);
-	ff_turn_fini(core);
 	ff_timers_fini(core);
 	ff_retention_fini(core);
 	ff_spool_fini(core);
@@ -193,6 +193,8 @@ static void end(struct ff_core *core)
 	ff_control_fini(core);
 	ff_hooks_fini(core);
 	ff_intake_fini(core);
+	ff_hold_fini(core);
+	ff_mend_fini(core);
 	ff_store_close(&core->store);
 	ff_loop_free(&core->loop);
 	ff_close(&core->lock_fd);

@@ -48,9 +48,8 @@ struct ff_core {
 	/* turn.c */
 	bool in_turn, turn_failed;
 	struct ff_after *after_first, **after_end;
-	bool store_broken; /* said once, until it works again */
+	bool store_broken; /* the record refuses; mend.c */
 	bool dispatch;     /* the queue is to be looked at before this turn is committed */
-	struct ff_watch *mend;
 
 	/* jobs.c: jobs of this turn whose new state needs something */
 	struct ff_act {
@@ -61,6 +60,8 @@ struct ff_core {
 	size_t n_acts;
 
 	/* one struct each, private to its file */
+	struct ff_mend *mend;         /* mend.c; NULL: the record never failed */
+	struct ff_hold *hold;         /* hold.c; NULL: nothing was ever held */
 	struct ff_gateway *gateway;   /* gateway.c */
 	struct ff_readers *readers;   /* readers.c */
 	struct ff_workers *workers;   /* workers.c */
@@ -88,7 +89,20 @@ int ff_turn_open(struct ff_core *core, struct ff_err *err);
 void ff_turn_fail(struct ff_core *core, const struct ff_err *err);
 void ff_turn_after(struct ff_core *core, ff_after_fn fn, void *arg);
 void ff_turn_end(void *core);
-void ff_turn_fini(struct ff_core *core);
+
+/* --- mend.c: while the record cannot be written ---------------------------- */
+/* The record refused: that is said once, and it is tried again until it works. */
+void ff_mend_failed(struct ff_core *core, const struct ff_err *err);
+/* A turn was committed; when that ends a failure, what had to wait goes on after it. */
+void ff_mend_committed(struct ff_core *core);
+bool ff_mend_may_write(const struct ff_core *core);
+/* At the stop, whoever still has something to write may try, whether it failed before or not. */
+void ff_mend_last_try(struct ff_core *core);
+void ff_mend_fini(struct ff_core *core);
+
+/* --- hold.c: commands that wait until it can be ------------------------------ */
+void ff_hold_release(struct ff_core *core);
+void ff_hold_fini(struct ff_core *core);
 
 /* --- core.c, reload.c: the service manager and the configuration --------------- */
 /* As sd_notify(3). */
@@ -300,6 +314,8 @@ void ff_spec_drop(struct ff_core *core, struct ff_question **q); /* nobody wants
 void ff_specs_resume(struct ff_core *core);
 void ff_specs_fini(struct ff_core *core);
 int ff_spool_start(struct ff_core *core, struct ff_err *err);
+/* Looks at once. compare: when it is empty, refs are compared as at start; a push may be neither here nor there. */
+void ff_spool_look(struct ff_core *core, bool compare);
 void ff_spool_fini(struct ff_core *core);
 /* Compares designated refs with the last tips; a repository seen for the first time only has its tips noted. */
 void ff_reconcile(struct ff_core *core, int64_t repo, bool first_time);

@@ -379,8 +379,8 @@ void ff_core_dispatch_now(struct ff_core *core)
 	int64_t id = 0;
 
 	core->dispatch = false;
-	if (core->draining || !ff_sandbox_known(core))
-		return;
+	if (core->draining || core->store_broken || !ff_sandbox_known(core))
+		return; /* mend.c comes here again */
 	while (room(core, &more, &err) == 0 && more && ff_store_next_queued(core->store, &id, &err) == 0 && id)
 		if (start_job(core, id, &err) < 0)
 			break;

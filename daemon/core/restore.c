@@ -155,6 +155,19 @@ static int restore_locked(const struct ff_conf *conf, const char *file, struct f
 	return rc;
 }
 
+int ff_core_check_record(const struct ff_conf *conf)
+{
+	FF_AUTO(ff_free) char *record = ff_conf_state_path(conf, FF_NAME ".db");
+	struct ff_err err = { 0 };
+
+	if (ff_backup_quick_check(record, &err) == 0) {
+		(void)printf("%s is in order\n", record);
+		return fflush(stdout) ? 1 : 0;
+	}
+	(void)fprintf(stderr, "%s: %s\n", record, err.text);
+	return ff_err_exit(err.code);
+}
+
 int ff_core_restore(const struct ff_conf *conf, const char *file)
 {
 	const char *state = ff_conf_str(conf, FF_CONF_SERVER_STATE_DIR);

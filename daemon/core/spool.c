@@ -239,6 +239,14 @@ static void look(void *arg)
 	ff_watch_again(s->timer, LOOK_MS);
 }
 
+void ff_spool_look(struct ff_core *core, bool compare)
+{
+	if (!core->spool)
+		return;
+	core->spool->drained &= !compare;
+	ff_watch_again(core->spool->timer, 0);
+}
+
 static void on_notify(void *arg, unsigned ready)
 {
 	struct ff_spool *s = arg;
@@ -247,7 +255,8 @@ static void on_notify(void *arg, unsigned ready)
 	(void)ready;
 	while (read(s->notify, events, sizeof events) > 0)
 		; /* which file does not matter */
-	look(s);
+	if (!s->core->store_broken) /* else none can be taken; mend.c looks when it works again */
+		look(s);
 }
 
 int ff_spool_start(struct ff_core *core, struct ff_err *err)

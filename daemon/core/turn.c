@@ -7,9 +7,6 @@
 
 #include "daemon/core/core.h"
 
-/* After a failure the record is tried again this soon; no longer than a stranger's lock may hold up a turn. */
-#define MEND_MS 2000
-
 struct ff_after {
 	struct ff_after *next;
 	ff_after_fn fn;
@@ -23,6 +20,10 @@ int ff_turn_open(struct ff_core *core, struct ff_err *err)
 	core->in_turn = true;
 	core->turn_failed = false;
 	ff_log_hold(); /* a turn of many messages has many lines */
+	if (!ff_mend_may_write(core)) {
+		core->turn_failed = true;
+		return ff_err_set(err, FF_E_STORE, "the record cannot be written now");
+	}
 	if (ff_store_begin(core->store, err) < 0) {
 		ff_turn_fail(core, err);
 		return -1;
@@ -30,37 +31,11 @@ int ff_turn_open(struct ff_core *core, struct ff_err *err)
 	return 0;
 }
 
-/*
- * What the failed turns would have done was told to nobody and is in no memory,
- * so all live jobs are looked at as after a start.
- */
-static void mend(void *arg)
-{
-	struct ff_core *core = arg;
-	struct ff_err err = { 0 };
-
-	ff_watch_free(&core->mend);
-	if (ff_turn_open(core, &err) < 0)
-		return; /* which sets the timer again */
-	if (ff_core_restart_jobs(core, "the record could not be written for a while", &err) < 0) {
-		ff_turn_fail(core, &err);
-		return;
-	}
-	ff_gateway_bill_again(core);
-	ff_specs_resume(core);
-	ff_timers_run(core);
-	ff_core_dispatch(core);
-}
-
 void ff_turn_fail(struct ff_core *core, const struct ff_err *err)
 {
-	if (!core->mend)
-		core->mend = ff_loop_timer(core->loop, MEND_MS, mend, core);
 	core->in_turn = true;
 	core->turn_failed = true;
-	if (!core->store_broken)
-		ff_log_error(&core->log, "store.failed", "%s: pushes go to the spool until this is mended", err->text);
-	core->store_broken = true;
+	ff_mend_failed(core, err);
 }
 
 void ff_turn_after(struct ff_core *core, ff_after_fn fn, void *arg)
@@ -83,10 +58,7 @@ static bool commit(struct ff_core *core)
 		ff_workers_forget(core);
 		return false;
 	}
-	if (!core->store_broken || !ff_store_wrote(core->store))
-		return true; /* a full disk takes a turn that writes nothing */
-	ff_log_info(&core->log, "store.recovered", "the record can be written again");
-	core->store_broken = false;
+	ff_mend_committed(core);
 	return true;
 }
 
@@ -102,8 +74,8 @@ void ff_turn_end(void *arg)
 		if (core->dispatch && !core->turn_failed)
 			ff_core_dispatch_now(core);
 		core->dispatch = false;
-		list = core->after_first;
 		ok = !core->in_turn || commit(core);
+		list = core->after_first; /* a commit may add to it */
 
 		core->in_turn = core->turn_failed = false;
 		core->after_first = NULL;
@@ -117,9 +89,4 @@ void ff_turn_end(void *arg)
 	ff_log_release();
 	if (core->store)
 		ff_store_checkpoint(core->store); /* everybody has their answers */
-}
-
-void ff_turn_fini(struct ff_core *core)
-{
-	ff_watch_free(&core->mend);
 }

@@ -58,41 +58,13 @@ int ff_cli_backup(struct ff_cli *cli, const struct ff_args *args, struct ff_err 
 	return 0;
 }
 
-static void argv_free(char ***argv)
-{
-	for (size_t i = 0; *argv && (*argv)[i]; i++)
-		ff_free(&(*argv)[i]);
-	ff_free(argv);
-}
-
-static char **restore_argv(const struct ff_args *args)
-{
-	char **argv = ff_calloc(2 * args->n_given + 3, sizeof *argv);
-	size_t n = 0;
-
-	argv[n++] = ff_strdup(FF_DAEMON);
-	for (size_t i = 0; i < args->n_given; i++) {
-		if (args->given[i].opt != FF_CLI_OPT_CONFIG && args->given[i].opt != FF_CLI_OPT_SET)
-			continue;
-		argv[n++] = ff_strdup(args->given[i].opt == FF_CLI_OPT_SET ? "-c" : "--config");
-		argv[n++] = ff_strdup(args->given[i].value);
-	}
-	argv[n] = ff_asprintf("--restore=%s", args->operand[0]);
-	return argv;
-}
-
 int ff_cli_restore(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
 {
-	FF_AUTO(ff_free) char *program = ff_cli_program(cli, FF_DAEMON);
-	FF_AUTO(argv_free) char **argv = restore_argv(args);
-	struct ff_spawn spawn = { .argv = argv, .envp = cli->environ, .fd_in = -1, .fd_out = -1, .fd_err = -1, .fd_3 = -1 };
-	pid_t pid;
+	FF_AUTO(ff_free) char *mode = ff_asprintf("--restore=%s", args->operand[0]);
+	pid_t pid = ff_cli_daemon(cli, args, mode, -1, err);
 	int status;
 
-	if (!program)
-		program = ff_strdup(FF_SBINDIR "/" FF_DAEMON);
-	spawn.path = program;
-	if (ff_spawn(&spawn, &pid, err) < 0)
+	if (pid < 0)
 		return -1;
 	status = ff_wait(pid);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/names.h"
+#include "base/proc.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "conf/conf.h"
@@ -117,6 +118,43 @@ int ff_cli_conf(struct ff_cli *cli, const struct ff_args *args, struct ff_err *e
 		ff_print_lines(&talk, FF_NAME ": ", report.data, report.len);
 	}
 	return ff_err_wrap(err, "configuration");
+}
+
+static void argv_free(char ***argv)
+{
+	for (size_t i = 0; *argv && (*argv)[i]; i++)
+		ff_free(&(*argv)[i]);
+	ff_free(argv);
+}
+
+static char **daemon_argv(const struct ff_args *args, const char *mode)
+{
+	char **argv = ff_calloc(2 * args->n_given + 3, sizeof *argv);
+	size_t n = 0;
+
+	argv[n++] = ff_strdup(FF_DAEMON);
+	for (size_t i = 0; i < args->n_given; i++) {
+		if (args->given[i].opt != FF_CLI_OPT_CONFIG && args->given[i].opt != FF_CLI_OPT_SET)
+			continue;
+		argv[n++] = ff_strdup(args->given[i].opt == FF_CLI_OPT_SET ? "-c" : "--config");
+		argv[n++] = ff_strdup(args->given[i].value);
+	}
+	argv[n] = ff_strdup(mode);
+	return argv;
+}
+
+pid_t ff_cli_daemon(struct ff_cli *cli, const struct ff_args *args, const char *mode, int fd_out, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *program = ff_cli_program(cli, FF_DAEMON);
+	FF_AUTO(argv_free) char **argv = daemon_argv(args, mode);
+	struct ff_spawn spawn = { .argv = argv, .envp = cli->environ, .fd_in = -1, .fd_out = fd_out, .fd_err = fd_out,
+				  .fd_3 = -1 };
+	pid_t pid;
+
+	if (!program)
+		program = ff_strdup(FF_SBINDIR "/" FF_DAEMON);
+	spawn.path = program;
+	return ff_spawn(&spawn, &pid, err) < 0 ? -1 : pid;
 }
 
 static int permitted(const struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)

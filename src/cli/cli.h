@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "cli/print.h"
@@ -45,6 +46,8 @@ void ff_cli_say(const struct ff_cli *cli, const char *fmt, ...) FF_PRINTF(2, 3);
 bool ff_cli_reader(const struct ff_cli *cli);
 /* Absolute path of a program in PATH; NULL: not there. Freed by ff_free. */
 char *ff_cli_program(const struct ff_cli *cli, const char *name);
+/* Starts flowforged in that mode ("--restore=FILE") with the configuration of these arguments. fd_out: its output, -1: ours. */
+pid_t ff_cli_daemon(struct ff_cli *cli, const struct ff_args *args, const char *mode, int fd_out, struct ff_err *err);
 void ff_cli_wait(int64_t ms);
 
 #endif

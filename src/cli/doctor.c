@@ -36,6 +36,7 @@
 #define DISK_WARN_MIB 1024
 #define STATUS_MS 10000 /* a daemon that takes longer is ill */
 #define VERSION_MAX 256
+#define RECORD_SAID_MAX 65536
 /* major * 1000 + minor: --disable-userns came with bubblewrap 0.8; nothing newer than git 2.30 is needed. */
 #define BWRAP_LEAST 8
 #define GIT_LEAST 2030
@@ -288,6 +289,38 @@ static void check_push(struct doctor *d)
 	check_push_host(d, &url);
 }
 
+/* Only the daemon's program knows the record: it is asked to look, whether a daemon runs or not. */
+static void check_record(struct doctor *d, const char *path)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf said;
+	FF_AUTO(ff_close) int from = -1, to = -1;
+	struct ff_err err = { 0 };
+	int fds[2], rc, status;
+	pid_t pid;
+
+	ff_buf_init(&said, RECORD_SAID_MAX);
+	if (access(path, R_OK) < 0)
+		return; /* there is none yet, or the daemon alone may read it */
+	ff_assert(pipe2(fds, O_CLOEXEC) == 0);
+	from = fds[0];
+	to = fds[1];
+	pid = ff_cli_daemon(d->cli, d->args, "--check-record", to, &err);
+	if (pid < 0) {
+		tell(d, WARN, "record", "%s cannot be looked at: %s", path, err.text);
+		return;
+	}
+	ff_close(&to);
+	rc = ff_fd_read_all(from, &said, &err);
+	status = ff_wait(pid);
+	while (said.len && said.data[said.len - 1] == '\n')
+		said.data[--said.len] = '\0';
+	if (status || rc < 0)
+		tell(d, FAIL, "record", "%s: stop " FF_DAEMON ", run " FF_NAME " restore with the newest backup, start it again",
+		     rc < 0 ? err.text : said.data);
+	else
+		tell(d, OK, "record", "%s", said.data);
+}
+
 /* --- what the daemon says */
 
 static void check_sandbox(struct doctor *d, const json_t *status)
@@ -389,6 +422,7 @@ static void check_all(struct doctor *d)
 {
 	const struct ff_conf *conf = NULL;
 	FF_AUTO(ff_free) char *spool = NULL;
+	FF_AUTO(ff_free) char *record = NULL;
 	struct ff_err err = { 0 };
 
 	check_git(d);
@@ -403,6 +437,8 @@ static void check_all(struct doctor *d)
 	check_disk(d, ff_conf_str(conf, FF_CONF_SERVER_STATE_DIR));
 	spool = ff_conf_state_path(conf, "spool");
 	check_spool(d, spool);
+	record = ff_conf_state_path(conf, FF_NAME ".db");
+	check_record(d, record);
 	check_key(d);
 	check_push(d);
 	check_program(d, "bubblewrap", ff_conf_str(conf, FF_CONF_SANDBOX_BWRAP), BWRAP_LEAST,

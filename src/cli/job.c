@@ -39,13 +39,42 @@ static void view_everything(const struct ff_print *p, const json_t *job)
 	ff_view_job(p, job, ff_clock_wall());
 }
 
+struct held { struct ff_cli *cli; bool told; int seconds; };
+
+/* The only item there is: the daemon lets the command wait. */
+static int on_held(void *arg, json_t *data, int fd, struct ff_err *err)
+{
+	struct held *h = arg;
+
+	(void)err;
+	ff_close(&fd);
+	if (json_is_true(json_object_get(data, "held")) && !h->told) {
+		h->told = true;
+		ff_cli_say(h->cli, "the daemon cannot write its record now; waiting for it (see " FF_NAME " doctor)");
+	}
+	return 0;
+}
+
+/* One that was told to wait hears from the daemon when the time is over. */
+static int on_silence(void *arg, struct ff_err *err)
+{
+	struct held *h = arg;
+
+	if (h->told || ++h->seconds < FF_TALK_TIMEOUT_MS / FF_TALK_TICK_MS)
+		return 0;
+	return ff_err_set(err, FF_E_TIMEOUT, FF_DAEMON " gives no answer");
+}
+
 /* A command whose only argument is a job and whose answer is one. request is taken. */
 static int job_command(struct ff_cli *cli, const struct ff_args *args, const char *command, json_t *request,
 		       void (*view)(const struct ff_print *p, const json_t *job), struct ff_err *err)
 {
 	FF_AUTO(ff_json_drop) json_t *job = NULL;
+	struct held held = { .cli = cli };
+	const struct ff_talk_ask ask = { .command = command, .args = request, .on_item = on_held, .tick = on_silence,
+					 .arg = &held };
 
-	if (ff_talk_once(cli, args, &(struct ff_talk_ask){ .command = command, .args = request }, &job, err) < 0)
+	if (ff_talk_once(cli, args, &ask, &job, err) < 0)
 		return -1;
 	return print_job(cli, args, job, view);
 }

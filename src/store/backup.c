@@ -8,9 +8,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
+#include "base/buf.h"
 #include "store/schema.h"
 #include "store/stmt.h"
 
@@ -136,6 +138,43 @@ int ff_backup_check(const char *path, struct ff_err *err)
 		return ff_err_set(err, FF_E_INVALID, "it has version %lld, this program knows up to %d: install the program "
 				  "that wrote it", (long long)version, FF_SCHEMA_VERSION);
 	return 0;
+}
+
+/* As a URI, since only there can be said that nobody uses it: without that, reading would need to make files. */
+static char *record_uri(const char *path, bool unused)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
+	struct ff_buf b;
+
+	ff_buf_init(&b, SIZE_MAX / 4);
+	(void)ff_buf_adds(&b, "file:");
+	for (; *path; path++)
+		(void)ff_buf_addf(&b, strchr(plain, *path) ? "%c" : "%%%02X", (unsigned char)*path);
+	(void)ff_buf_adds(&b, unused ? "?immutable=1" : "");
+	return ff_steal(&b.data);
+}
+
+int ff_backup_quick_check(const char *path, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *journal = ff_asprintf("%s-wal", path);
+	FF_AUTO(ff_free) char *uri = record_uri(path, access(journal, F_OK) < 0);
+	FF_AUTO(close_db) sqlite3 *db = NULL;
+	FF_AUTO(finalize) sqlite3_stmt *st = NULL;
+	int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, rc;
+	const char *text;
+
+	if (sqlite3_open_v2(uri, &db, flags, NULL) != SQLITE_OK)
+		return failed(db, path, err);
+	rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &st, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : NULL;
+	if (text && !strcmp(text, "ok"))
+		return 0;
+	if (text || (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
+		return ff_err_set(err, FF_E_INVALID, "it is damaged: %.*s", (int)strcspn(text ? text : sqlite3_errmsg(db), "\n"),
+				  text ? text : sqlite3_errmsg(db));
+	return failed(db, path, err);
 }
 
 int ff_backup_fold(const char *path, struct ff_backup_numbers *ret_numbers, struct ff_err *err)

@@ -44,6 +44,11 @@ struct ff_backup_numbers {
  * no record, or of a newer program.
  */
 int ff_backup_check(const char *path, struct ff_err *err);
+/*
+ * The same in short, of a record that may be in use: it is only read.
+ * FF_E_INVALID: it is damaged, FF_E_STORE: it cannot be read now.
+ */
+int ff_backup_quick_check(const char *path, struct ff_err *err);
 /* Makes the file complete without its -wal, and reads its numbers. */
 int ff_backup_fold(const char *path, struct ff_backup_numbers *ret_numbers, struct ff_err *err);
 /* No number up to these is given out again. */

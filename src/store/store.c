@@ -26,6 +26,7 @@ struct ff_store {
 	struct ff_err failed;  /* the first write that failed in this transaction */
 	bool wrote;
 	int log_pages;         /* in the write-ahead log, as of the last commit */
+	bool damaged;          /* until it is opened again */
 };
 
 static int pragma(sqlite3 *db, const char *sql, struct ff_err *err)
@@ -200,6 +201,12 @@ static void note_failure(const struct ff_stmt *q, const struct ff_err *err)
 		s->failed = *err;
 }
 
+/* A write on top of a page that is none could spoil what can still be saved. */
+static void note_damage(struct ff_store *s, int rc)
+{
+	s->damaged |= (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
+}
+
 int ff_step(struct ff_stmt *q, struct ff_err *err)
 {
 	struct ff_err why = { 0 };
@@ -215,6 +222,7 @@ int ff_step(struct ff_stmt *q, struct ff_err *err)
 	if (rc == SQLITE_ROW)
 		return 1;
 	if (rc != SQLITE_DONE) {
+		note_damage(q->store, rc);
 		ff_err_set(&why, FF_E_STORE, "the database refused: %s (%s)", sqlite3_errmsg(q->store->db),
 			   sqlite3_errstr(rc));
 		note_failure(q, &why);
@@ -284,6 +292,8 @@ int ff_store_begin(struct ff_store *s, struct ff_err *err)
 	struct ff_stmt q;
 
 	ff_assert(!s->began);
+	if (s->damaged)
+		return ff_err_set(err, FF_E_STORE, "the record is damaged: restore it from a backup");
 	ff_stmt(&q, s, "BEGIN IMMEDIATE");
 	if (ff_stmt_run(&q, err) < 0)
 		return -1;
@@ -299,12 +309,30 @@ int ff_store_commit(struct ff_store *s, struct ff_err *err)
 
 	if (s->failed.code)
 		return ff_err_set(err, s->failed.code, "%s", s->failed.text);
+	if (s->damaged)
+		return ff_err_set(err, FF_E_STORE, "the record is damaged: restore it from a backup");
 	ff_stmt(&q, s, "COMMIT");
 	if (ff_stmt_run(&q, err) < 0)
 		return -1;
 	s->began = false;
 	s->wrote = sqlite3_total_changes64(s->db) != s->changes_begun;
 	return 0;
+}
+
+bool ff_store_damaged(const struct ff_store *s)
+{
+	return s->damaged;
+}
+
+int ff_store_touch(struct ff_store *s, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "INSERT INTO expired (job, repo) VALUES (-1, 0)"); /* no job has that number */
+	if (ff_stmt_run(&q, err) < 0)
+		return -1;
+	ff_stmt(&q, s, "DELETE FROM expired WHERE job = -1");
+	return ff_stmt_run(&q, err);
 }
 
 bool ff_store_wrote(const struct ff_store *s)

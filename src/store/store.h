@@ -40,6 +40,10 @@ void ff_store_rollback(struct ff_store *s);
  * when nobody waits for an answer: it takes as long as many commits.
  */
 void ff_store_checkpoint(struct ff_store *s);
+/* A page was read that is none. From then on nothing is written; what can be read still is. */
+bool ff_store_damaged(const struct ff_store *s);
+/* Writes a row and takes it back, to see whether the disk takes anything. */
+int ff_store_touch(struct ff_store *s, struct ff_err *err);
 
 /* --- repositories ---------------------------------------------------- */
 /* Row of the repository at this path; *ret_new when it was added now. */

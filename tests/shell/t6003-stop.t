@@ -3,7 +3,7 @@
 # Stopping and starting: SIGTERM once and twice, a second daemon, what a killed
 # one leaves behind, a worker that dies again and again, a record that somebody
 # else has locked.
-. "$top_srcdir/tests/lib/test-lib.sh"
+. "$top_srcdir/tests/lib/fault-lib.sh"
 
 write_scenario 'echo one >ONE' wait:go 'echo two >TWO'
 start_model "$T/scenario.json"
@@ -91,16 +91,6 @@ test_expect 'a worker that dies again and again: the job fails, with the reason'
 	touch go
 	begin after && wait_job "$job" completed
 '
-
-# By another connection, from now until unlock.
-lock_record() {
-	rm -f lock lock.out && mkfifo lock
-	sqlite3 state/flowforge.db <lock >lock.out 2>&1 &
-	exec 8>lock
-	echo "BEGIN EXCLUSIVE; SELECT 42;" >&8
-	wait_until "grep -q 42 lock.out"
-}
-unlock_record() { exec 8>&-; }
 
 test_expect 'the record is locked while a job ends: the job is not left behind' '
 	held locked

@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A record that cannot be written for a while, because a stranger holds it
 # locked as a full disk would: nothing is lost, nothing stays half done.
-. "$top_srcdir/tests/lib/test-lib.sh"
-
-command -v python3 >/dev/null || skip_all "nothing here can lock a database"
+. "$top_srcdir/tests/lib/fault-lib.sh"
 
 # The model answers when there is a file go.
 cat >scenario.json <<-EOS
@@ -14,24 +12,6 @@ cat >scenario.json <<-EOS
 		{"tool_use":{"id":"toolu_one","name":"bash","input":{"command":"echo one >ONE"}}}]}]}
 	]}
 EOS
-
-lock_record() { # until there is a file unlock
-	rm -f unlock locked
-	python3 -c '
-import os, sqlite3, sys, time
-db = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=20)
-db.execute("BEGIN IMMEDIATE")
-open(sys.argv[2] + "/locked", "w").close()
-while not os.path.exists(sys.argv[2] + "/unlock"): time.sleep(0.02)
-db.execute("ROLLBACK")' "$T/state/flowforge.db" "$T" &
-	note_process lock $!
-	wait_until '[ -e locked ]'
-}
-
-unlock_record() {
-	touch unlock
-	wait "$(process_pid lock)"
-}
 
 start_model "$T/scenario.json"
 
