@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -142,6 +143,22 @@ static int read_command_line(int argc, char **argv, struct command_line *cl)
 	return -1;
 }
 
+/* No mistake in the configuration, and it may be mended while the daemon runs: so a warning, no more. */
+static void warn_about_key(const struct ff_conf *conf)
+{
+	const char *path = ff_conf_str(conf, FF_CONF_GATEWAY_KEY_FILE);
+	struct stat st;
+
+	if (!*path)
+		return;
+	if (stat(path, &st) < 0)
+		(void)fprintf(stderr, FF_DAEMON ": warning: gateway.key-file: %s: %s; jobs will wait for it\n", path,
+			      strerror(errno));
+	else if (st.st_mode & 077)
+		(void)fprintf(stderr, FF_DAEMON ": warning: gateway.key-file: %s can be read by others (mode %03o); jobs will wait "
+			      "until: chmod 600 %s\n", path, (unsigned)(st.st_mode & 0777), path);
+}
+
 /* Loads and forgets; every error goes to stderr. */
 static int check_config(const struct ff_conf_source *from)
 {
@@ -150,8 +167,10 @@ static int check_config(const struct ff_conf_source *from)
 	struct ff_err err = { 0 };
 
 	ff_buf_init(&report, REPORT_MAX);
-	if (ff_conf_load(from, &conf, &report, &err) == 0)
+	if (ff_conf_load(from, &conf, &report, &err) == 0) {
+		warn_about_key(conf);
 		return show("the configuration is in order\n");
+	}
 	(void)ff_fd_write_all(STDERR_FILENO, report.data, report.len, NULL); /* nowhere else to tell */
 	return 1;
 }

@@ -434,7 +434,7 @@ static int cmd_status(struct ff_request *r, const json_t *args, struct ff_err *e
 {
 	static const enum ff_job_state live[] = { FF_JOB_QUEUED, FF_JOB_WAITING, FF_JOB_RUNNING, FF_JOB_HELD };
 	struct ff_core *core = ff_request_core(r);
-	const char *missing = ff_sandbox_missing(core);
+	const char *missing = ff_sandbox_missing(core), *key = ff_gateway_key_missing(core);
 	json_t *repos = json_array(), *queue = json_object();
 
 	(void)args;
@@ -450,10 +450,11 @@ static int cmd_status(struct ff_request *r, const json_t *args, struct ff_err *e
 		json_decref(queue);
 		return -1;
 	}
-	ff_reply_end(r, NULL, json_pack("{s:s,s:i,s:o,s:{s:b,s:b,s:s?},s:b,s:b,s:b,s:o}", "version", PACKAGE_VERSION,
+	ff_reply_end(r, NULL, json_pack("{s:s,s:i,s:o,s:{s:b,s:b,s:s?},s:{s:b,s:b,s:s?},s:b,s:b,s:b,s:b,s:o}", "version", PACKAGE_VERSION,
 		"pid", (int)getpid(), "queue", queue, "sandbox", "known", ff_sandbox_known(core), "ok", missing == NULL,
-		"text", missing, "gateway", ff_gateway_alive(core), "draining", core->draining, "record_writable",
-		!core->store_broken, "repos", repos));
+		"text", missing, "key", "known", ff_gateway_key_known(core), "ok", ff_gateway_key_known(core) && !key, "text",
+		key ? key : ff_gateway_key_place(core), "gateway", ff_gateway_alive(core), "draining", core->draining, "record_writable",
+		!core->store_broken, "record_damaged", ff_store_damaged(core->store), "repos", repos));
 	return 0;
 }
 

@@ -128,6 +128,11 @@ int ff_core_submit(struct ff_core *core, struct ff_job *job, int64_t push, int64
 int ff_core_enqueue(struct ff_core *core, struct ff_job *job, struct ff_err *err);
 /* The attempt of a worker is over without an outcome of its own: try again or fail. */
 void ff_core_attempt_failed(struct ff_core *core, int64_t job, int attempt, enum ff_err_code code, const char *text);
+/* What keeps every job from running (sandbox, key), NULL for nothing; and whether that is known already. */
+const char *ff_core_missing(const struct ff_core *core);
+bool ff_core_missing_known(const struct ff_core *core);
+/* That has changed: what was blocked is queued, and blocked again if it must be. */
+void ff_core_unblock(struct ff_core *core);
 /* Queued jobs are started while there is room, at the end of this turn. */
 void ff_core_dispatch(struct ff_core *core);
 void ff_core_dispatch_now(struct ff_core *core); /* turn.c */
@@ -223,6 +228,12 @@ void ff_gateway_close(struct ff_core *core, int64_t job, bool ended);
 /* Bills that could not be written when they came. */
 void ff_gateway_bill_again(struct ff_core *core);
 bool ff_gateway_alive(const struct ff_core *core);
+/* The key file may have changed. */
+void ff_gateway_look(struct ff_core *core);
+/* Whether it has told if there is an API key; NULL when there is one, else what to do; where it was read from. */
+bool ff_gateway_key_known(const struct ff_core *core);
+const char *ff_gateway_key_missing(const struct ff_core *core);
+const char *ff_gateway_key_place(const struct ff_core *core);
 void ff_gateway_fini(struct ff_core *core);
 
 /* --- workers.c -------------------------------------------------------------- */

@@ -5,8 +5,10 @@
  * and told which jobs have a socket.
  */
 #include "daemon/core/core.h"
+#include "daemon/core/lease.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -24,6 +26,10 @@ struct ff_gateway {
 	bool spoke;           /* since it was started */
 	int64_t delay_ms;
 	struct ff_watch *again;
+	struct ff_lease *lease;
+	bool key_known;       /* it has said whether there is a key */
+	char *key_missing;    /* NULL: there is one */
+	char *key_place;
 	json_t *unbilled;     /* array of usage messages whose turn failed */
 };
 
@@ -127,6 +133,25 @@ static void take_opened(struct ff_core *core, int64_t job, const json_t *error)
 	ff_workers_gateway_ready(core, job, json_is_object(error) ? &err : NULL);
 }
 
+static void take_key(struct ff_gateway *g, const json_t *msg)
+{
+	FF_AUTO(ff_free) char *text = NULL;
+	bool ok = false;
+
+	if (ff_msg_bool(msg, "ok", &ok, NULL) < 0 || ff_msg_bytes(msg, "text", &text, NULL) < 0 || !text)
+		return; /* what it does not say well stays as it was */
+	g->key_known = true;
+	ff_free(&g->key_missing);
+	ff_free(&g->key_place);
+	if (ok)
+		g->key_place = ff_steal(&text);
+	else
+		g->key_missing = ff_steal(&text);
+	if (ok)
+		ff_log_info(&g->core->log, "gateway.key", "the API key was read from %s", g->key_place);
+	ff_core_unblock(g->core);
+}
+
 static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
 {
 	struct ff_gateway *g = arg;
@@ -135,10 +160,13 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 	(void)chan;
 	ff_close(&fd);
 	g->spoke = true;
+	ff_lease_heard(g->lease);
 	if (type == FF_MSG_USAGE)
 		bill(g->core, msg);
 	else if (type == FF_MSG_LIMITED)
 		take_limited(g->core, msg);
+	else if (type == FF_MSG_KEY)
+		take_key(g, msg);
 	else if (type == FF_MSG_OPENED && ff_msg_int(msg, "job", 1, INT64_MAX, &job, NULL) == 0)
 		take_opened(g->core, job, json_object_get(msg, "error"));
 }
@@ -164,6 +192,7 @@ static void on_ended(void *arg, int status)
 
 	ff_status_text(status, text);
 	ff_child_fini(&g->child);
+	ff_lease_free(&g->lease);
 	if (g->spoke)
 		g->delay_ms = 0;
 	else
@@ -175,10 +204,22 @@ static void on_ended(void *arg, int status)
 	g->again = ff_loop_timer(g->core->loop, g->delay_ms, start_again, g);
 }
 
+/* Without it no job goes on, and all would wait for their own time to be over. */
+static void on_silence(void *arg)
+{
+	struct ff_gateway *g = arg;
+
+	ff_log_error(&g->core->log, "gateway.silent", "nothing was heard of the gateway for worker.silence: killed");
+	ff_child_kill(&g->child, SIGKILL);
+}
+
 static int start(struct ff_gateway *g, struct ff_err *err)
 {
 	g->spoke = false;
-	return ff_child_start(g->core, &g->child, "gateway", FF_PEER_GATEWAY, on_msg, on_ended, g, err);
+	if (ff_child_start(g->core, &g->child, "gateway", FF_PEER_GATEWAY, on_msg, on_ended, g, err) < 0)
+		return -1;
+	g->lease = ff_lease_new(g->core, on_silence, g);
+	return 0;
 }
 
 int ff_gateway_start(struct ff_core *core, struct ff_err *err)
@@ -206,6 +247,29 @@ void ff_gateway_close(struct ff_core *core, int64_t job, bool ended)
 		(void)ff_chan_send(g->child.chan, FF_MSG_CLOSE, json_pack("{s:I,s:b}", "job", (json_int_t)job, "ended", ended), -1, NULL);
 }
 
+void ff_gateway_look(struct ff_core *core)
+{
+	struct ff_gateway *g = core->gateway;
+
+	if (g->child.chan)
+		(void)ff_chan_send(g->child.chan, FF_MSG_LOOK, json_object(), -1, NULL); /* a failure ends the child */
+}
+
+bool ff_gateway_key_known(const struct ff_core *core)
+{
+	return core->gateway->key_known;
+}
+
+const char *ff_gateway_key_missing(const struct ff_core *core)
+{
+	return core->gateway->key_known ? core->gateway->key_missing : "the API key was not read yet";
+}
+
+const char *ff_gateway_key_place(const struct ff_core *core)
+{
+	return core->gateway->key_place;
+}
+
 bool ff_gateway_alive(const struct ff_core *core)
 {
 	return core->gateway && core->gateway->child.chan;
@@ -218,6 +282,9 @@ void ff_gateway_fini(struct ff_core *core)
 	if (!g)
 		return;
 	ff_watch_free(&g->again);
+	ff_lease_free(&g->lease);
+	ff_free(&g->key_missing);
+	ff_free(&g->key_place);
 	json_decref(g->unbilled);
 	ff_child_fini(&g->child);
 	free(g);

@@ -255,6 +255,17 @@ int ff_core_enqueue(struct ff_core *core, struct ff_job *job, struct ff_err *err
 
 /* --- actions ----------------------------------------------------------- */
 
+static void unblock(struct ff_core *core, int64_t id)
+{
+	struct ff_event ev = { .type = FF_EVENT_JOB_QUEUED };
+	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+	struct ff_err err = { 0 };
+
+	if ((ff_store_job_get(core->store, id, &job, &err) < 0 || ff_core_event(core, job, &ev, &err) < 0) &&
+	    err.code != FF_E_STORE)
+		ff_log_error(&core->log, "queue.unblock", "job %" PRId64 ": %s", id, err.text);
+}
+
 static void action_waiting(struct ff_core *core, const struct ff_job *job)
 {
 	struct ff_err err = { 0 };
@@ -278,6 +289,9 @@ static void action_waiting(struct ff_core *core, const struct ff_job *job)
 			ff_log_warn(&core->log, "queue.release", "job %" PRId64 ": %s", job->id, err.text);
 		break;
 	case FF_WAIT_BLOCKED:
+		if (!ff_core_missing(core))
+			unblock(core, job->id); /* it was mended when nobody could write that down */
+		break;
 	case FF_WAIT_NONE:
 		break;
 	}
@@ -339,9 +353,9 @@ static int start_job(struct ff_core *core, int64_t id, struct ff_err *err)
 	if (ff_turn_open(core, err) < 0 || ff_store_job_get(core->store, id, &job, err) < 0)
 		return -1;
 	ev.attempt = job->attempt + 1;
-	if (!guest && ff_sandbox_missing(core))
+	if (!guest && ff_core_missing(core))
 		ev = (struct ff_event){ .type = FF_EVENT_JOB_WAITING, .wait = FF_WAIT_BLOCKED,
-					.text = ff_sandbox_missing(core) };
+					.text = ff_core_missing(core) };
 	if (ff_core_event(core, job, &ev, err) < 0)
 		return -1;
 	if (guest)
@@ -357,7 +371,7 @@ static int room(struct ff_core *core, bool *ret, struct ff_err *err)
 	*ret = ff_guest_waits(core);
 	if (*ret)
 		return 0;
-	if (ff_sandbox_missing(core)) {
+	if (ff_core_missing(core)) {
 		*ret = !core->guests; /* with it, they wait in the queue for whoever comes */
 		return 0;
 	}
@@ -365,6 +379,32 @@ static int room(struct ff_core *core, bool *ret, struct ff_err *err)
 		return -1;
 	*ret = running - ff_guest_jobs(core) < ff_conf_int(core->conf, FF_CONF_SERVER_WORKERS);
 	return 0;
+}
+
+const char *ff_core_missing(const struct ff_core *core)
+{
+	const char *sandbox = ff_sandbox_missing(core);
+
+	return sandbox ? sandbox : ff_gateway_key_missing(core);
+}
+
+bool ff_core_missing_known(const struct ff_core *core)
+{
+	return ff_sandbox_known(core) && ff_gateway_key_known(core);
+}
+
+void ff_core_unblock(struct ff_core *core)
+{
+	FF_AUTO(ff_free) int64_t *ids = NULL;
+	struct ff_err err = { 0 };
+	size_t n = 0;
+
+	/* A reason that is over is replaced by the one that is left. */
+	if (ff_core_missing_known(core) &&
+	    ff_store_jobs_in(core->store, FF_JOB_WAITING, FF_WAIT_BLOCKED, BATCH, &ids, &n, &err) == 0)
+		for (size_t i = 0; i < n; i++)
+			unblock(core, ids[i]);
+	ff_core_dispatch(core);
 }
 
 void ff_core_dispatch(struct ff_core *core)
@@ -379,7 +419,7 @@ void ff_core_dispatch_now(struct ff_core *core)
 	int64_t id = 0;
 
 	core->dispatch = false;
-	if (core->draining || core->store_broken || !ff_sandbox_known(core))
+	if (core->draining || core->store_broken || !ff_core_missing_known(core))
 		return; /* mend.c comes here again */
 	while (room(core, &more, &err) == 0 && more && ff_store_next_queued(core->store, &id, &err) == 0 && id)
 		if (start_job(core, id, &err) < 0)
@@ -405,7 +445,11 @@ void ff_core_attempt_failed(struct ff_core *core, int64_t id, int attempt, enum 
 		return; /* its end was recorded already */
 	ff_random(&chance, sizeof chance);
 	retry = ff_job_retry(job, code, chance);
-	if (retry.again) {
+	if (code == FF_E_KEY_MISSING) { /* no fault of the job's, and no try either */
+		ev.type = FF_EVENT_JOB_WAITING;
+		ev.wait = FF_WAIT_BLOCKED;
+		ev.error = FF_E_NONE;
+	} else if (retry.again) {
 		ev.type = FF_EVENT_JOB_RETRIED;
 		ev.until_ms = ff_clock_wall() + retry.delay_ms;
 	}

@@ -14,7 +14,6 @@
 #include "base/proc.h"
 
 #define PROBE_MS 20000
-#define BATCH 100000
 
 struct ff_sandbox_state {
 	struct ff_core *core;
@@ -23,23 +22,6 @@ struct ff_sandbox_state {
 	char *missing; /* NULL: all is well */
 	struct ff_watch *deadline, *again;
 };
-
-static void release_blocked(struct ff_core *core)
-{
-	FF_AUTO(ff_free) int64_t *ids = NULL;
-	struct ff_err err = { 0 };
-	size_t n = 0;
-
-	if (ff_store_jobs_in(core->store, FF_JOB_WAITING, FF_WAIT_BLOCKED, BATCH, &ids, &n, &err) < 0)
-		return;
-	for (size_t i = 0; i < n; i++) {
-		FF_AUTO(ff_job_free) struct ff_job *job = NULL;
-		struct ff_event ev = { .type = FF_EVENT_JOB_QUEUED };
-
-		if (ff_store_job_get(core->store, ids[i], &job, &err) < 0 || ff_core_event(core, job, &ev, &err) < 0)
-			ff_log_error(&core->log, "queue.unblock", "job %" PRId64 ": %s", ids[i], err.text);
-	}
-}
 
 static void on_again(void *arg)
 {
@@ -65,14 +47,13 @@ static void answered(struct ff_sandbox_state *s, bool ok, const char *text)
 	ff_watch_free(&s->deadline);
 	if (ok) {
 		ff_log_info(&s->core->log, "sandbox.ready", "jobs run in a sandbox on this host");
-		release_blocked(s->core);
 	} else {
 		s->missing = ff_strdup(text);
 		if (!before || strcmp(before, text) != 0) /* once, not at each try */
 			ff_log_error(&s->core->log, "sandbox.missing", "%s: jobs wait until this is mended", text);
 		try_later(s);
 	}
-	ff_core_dispatch(s->core);
+	ff_core_unblock(s->core);
 }
 
 static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)

@@ -104,6 +104,7 @@ static void reload(struct ff_core *core)
 	ff_log_info(&core->log, "core.reloaded", "the configuration was read again");
 	if (held.len)
 		ff_log_warn(&core->log, "core.held", "these need a restart and stay as they were: %s", held.data);
+	ff_gateway_look(core);
 	ff_core_dispatch(core); /* there may be room for more jobs now */
 }
 

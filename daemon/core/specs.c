@@ -104,13 +104,13 @@ static char *job_line(struct ff_core *core, const struct ff_job *job, int64_t re
 								replaced, job->id) : NULL;
 	FF_AUTO(ff_free) char *url = ff_core_job_url(core, job->id);
 	FF_AUTO(ff_free) char *target = ff_text_shown(job->spec.target, 24);
-	const char *missing = ff_sandbox_missing(core);
+	const char *missing = ff_core_missing(core);
 	const char *what = job->state == FF_JOB_QUEUED ? "queued" : "waits";
 	FF_AUTO(ff_free) char *why = NULL;
 
 	if (job->state == FF_JOB_WAITING)
 		why = ff_asprintf("\nhint: %s", job->reason ? job->reason : ff_job_wait_text(job->wait));
-	else if (missing && ff_sandbox_known(core))
+	else if (missing && ff_core_missing_known(core))
 		why = ff_strdup("\nwarning: this host cannot run jobs now; it starts when that is mended");
 	return ff_asprintf("success: job %" PRId64 " %s (task from %s, target %s)%s%s%s%s\nhint: follow it: "
 			   FF_NAME " watch %" PRId64, job->id, what, job->spec.task_from, target,

@@ -359,6 +359,13 @@ void ff_flight_drained(struct ff_flight *f)
 		ff_watch_again(t->kick, 0);
 }
 
+static void mask_keys(struct ff_flight *f)
+{
+	ff_key_mask(f->job->gw->key, f->body.data, f->body.len);
+	if (f->job->gw->key_before)
+		ff_key_mask(f->job->gw->key_before, f->body.data, f->body.len);
+}
+
 static void whole_body(struct ff_transfer *t)
 {
 	struct ff_flight *f = t->flight;
@@ -373,7 +380,7 @@ static void whole_body(struct ff_transfer *t)
 		return;
 	}
 	if (t->upstream_status != 200)
-		ff_key_mask(f->job->gw->key, f->body.data, f->body.len);
+		mask_keys(f);
 	else if (!f->count && ff_answer_body(t->answer, f->body.data, f->body.len, NULL) == 0)
 		record(t);
 	f->status = t->upstream_status;

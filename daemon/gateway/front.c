@@ -79,6 +79,18 @@ static void answer(struct ff_conn *c, int status, const char *type, const char *
 		(void)ff_buf_add(&c->out, body.data, body.len);
 }
 
+/* What the service has no part in, for the worker to act on by its name. */
+static void own_error(struct ff_conn *c, enum ff_err_code code, const char *text)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf body;
+
+	ff_buf_init(&body, 65536);
+	ff_front_error_body(&body, "api_error", text);
+	(void)ff_buf_addf(&c->out, "HTTP/1.1 %d Gateway\r\ncontent-type: application/json\r\nx-should-retry: false\r\n"
+			  FF_MODEL_ERROR ": %s\r\ncontent-length: %zu\r\nconnection: %s\r\n\r\n%s", ff_err_http(code),
+			  ff_err_name(code), body.len, c->keep_alive ? "keep-alive" : "close", body.data);
+}
+
 static void attach(struct ff_conn *c, struct ff_flight *f)
 {
 	c->flight = f;
@@ -103,7 +115,7 @@ static void start(struct ff_conn *c, const struct ff_head *head, size_t at, cons
 	struct ff_err err = { 0 };
 
 	if (!gw->key) {
-		answer(c, 401, "authentication_error", gw->key_err.text);
+		own_error(c, FF_E_KEY_MISSING, gw->key_err.text);
 		return;
 	}
 	if (c->job->flight_count >= FF_GW_FLIGHTS_MAX) {

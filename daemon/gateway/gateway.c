@@ -25,6 +25,9 @@
 #include "model/answer.h"
 #include "model/client.h"
 
+/* Signs of life in one worker.silence. */
+#define BEATS 6
+
 static void send_core(struct ff_gw *gw, enum ff_msg_type type, json_t *msg)
 {
 	if (gw->chan)
@@ -84,16 +87,59 @@ static int open_socket(struct ff_gw_job *job, struct ff_err *err)
 	return 0;
 }
 
-static void read_key(struct ff_gw *gw)
+/* --- the key ------------------------------------------------------------------ */
+
+static void look_again(void *arg);
+
+static void have_key(struct ff_gw *gw, struct ff_key *key)
+{
+	FF_AUTO(ff_free) char *where = ff_key_place(gw->conf);
+	bool first = !gw->key;
+
+	ff_key_free(&gw->key_before);
+	gw->key_before = gw->key;
+	gw->key = key;
+	gw->key_err = (struct ff_err){ 0 };
+	ff_watch_free(&gw->key_timer);
+	if (first)
+		send_core(gw, FF_MSG_KEY, json_pack("{s:b, s:o}", "ok", 1, "text", ff_json_from_bytes(where)));
+}
+
+static void lack_key(struct ff_gw *gw, const struct ff_err *err)
 {
 	struct ff_log log = ff_log_main();
 
-	if (gw->key)
+	if (gw->key) { /* somebody is about to replace it */
+		ff_log_error(&log, "gateway.key", "%s; the key that was read before stays in use", err->text);
 		return;
-	gw->key_err = (struct ff_err){ 0 };
-	if (ff_key_read(gw->conf, &gw->key, &gw->key_err) < 0)
-		ff_log_error(&log, "gateway.key.missing", "%s", gw->key_err.text);
+	}
+	if (strcmp(gw->key_err.text, err->text)) {
+		ff_log_error(&log, "gateway.key.missing", "%s: jobs wait until this is mended", err->text);
+		send_core(gw, FF_MSG_KEY, json_pack("{s:b, s:s}", "ok", 0, "text", err->text));
+	}
+	gw->key_err = *err;
+	if (!gw->key_timer)
+		gw->key_timer = ff_loop_timer(gw->loop, 0, look_again, gw);
+	ff_watch_again(gw->key_timer, ff_conf_int(gw->conf, FF_CONF_SANDBOX_PROBE_INTERVAL));
 }
+
+static void read_key(struct ff_gw *gw)
+{
+	struct ff_key *key = NULL;
+	struct ff_err err = { 0 };
+
+	if (ff_key_read(gw->conf, &key, &err) == 0)
+		have_key(gw, key);
+	else
+		lack_key(gw, &err);
+}
+
+static void look_again(void *arg)
+{
+	read_key(arg);
+}
+
+/* --- what core says ------------------------------------------------------------- */
 
 static void on_open(struct ff_gw *gw, const json_t *msg)
 {
@@ -108,7 +154,8 @@ static void on_open(struct ff_gw *gw, const json_t *msg)
 		ff_log_error(&log, "gateway.message", "open: %s", err.text);
 		return;
 	}
-	read_key(gw);
+	if (!gw->key)
+		read_key(gw);
 	job = find_job(gw, id);
 	if (!job) {
 		job = ff_calloc(1, sizeof *job);
@@ -156,7 +203,9 @@ static void on_message(void *arg, struct ff_chan *chan, enum ff_msg_type type, j
 		on_open(gw, msg);
 	else if (type == FF_MSG_CLOSE)
 		on_close(gw, msg);
-	/* Others cannot come: msg.def allows core these two. */
+	else if (type == FF_MSG_LOOK)
+		read_key(gw);
+	/* Others cannot come: msg.def allows core these three. */
 }
 
 static void on_core_gone(void *arg, struct ff_chan *chan, const struct ff_err *err)
@@ -205,6 +254,19 @@ static int set_base(struct ff_gw *gw, struct ff_err *err)
 	return 0;
 }
 
+/* Whatever it waits for, core hears of it: as of a worker (worker.silence). */
+static void beat(void *arg)
+{
+	struct ff_gw *gw = arg;
+	int64_t every = ff_conf_int(gw->conf, FF_CONF_WORKER_SILENCE) / BEATS;
+
+	send_core(gw, FF_MSG_ALIVE, json_object());
+	if (!gw->beat)
+		gw->beat = ff_loop_timer(gw->loop, every, beat, gw);
+	else
+		ff_watch_again(gw->beat, every);
+}
+
 static int init(struct ff_gw *gw, const struct ff_role_args *args, struct ff_err *err)
 {
 	const struct ff_conf *c = args->conf;
@@ -222,10 +284,11 @@ static int init(struct ff_gw *gw, const struct ff_role_args *args, struct ff_err
 	gw->loop = ff_loop_new();
 	ff_loop_on_turn_end(gw->loop, sweep, gw);
 	gw->up = ff_upstream_new(gw);
-	read_key(gw);
 	gw->chan = ff_chan_new(FF_IPC_PARENT_FD, FF_PEER_GATEWAY, FF_PEER_CORE);
 	ff_chan_attach(gw->chan, gw->loop, on_message, on_core_gone, gw);
 	send_core(gw, FF_MSG_HELLO, json_pack("{s:s, s:I}", "role", "gateway", "pid", (json_int_t)getpid()));
+	read_key(gw);
+	beat(gw);
 	return 0;
 }
 
@@ -238,10 +301,13 @@ static void fini(struct ff_gw *gw)
 	}
 	if (gw->loop)
 		sweep(gw);
+	ff_watch_free(&gw->key_timer);
+	ff_watch_free(&gw->beat);
 	ff_upstream_free(&gw->up);
 	ff_chan_free(&gw->chan);
 	ff_loop_free(&gw->loop);
 	ff_key_free(&gw->key);
+	ff_key_free(&gw->key_before);
 	ff_free(&gw->messages_url);
 	ff_free(&gw->count_url);
 }

@@ -42,7 +42,9 @@ struct ff_gw {
 	struct ff_chan *chan;      /* NULL once core is gone */
 	struct ff_upstream *up;    /* flight.c */
 	struct ff_key *key;        /* NULL: there is none, key_err says why */
+	struct ff_key *key_before; /* the one it replaced; may still be in an answer */
 	struct ff_err key_err;
+	struct ff_watch *key_timer, *beat;
 	char *messages_url, *count_url;
 	struct ff_gw_limits limits;
 	struct ff_gw_job *jobs;

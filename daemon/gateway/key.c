@@ -20,7 +20,7 @@ struct ff_key {
 	char header[sizeof HEADER + KEY_MAX];
 };
 
-static char *key_path(const struct ff_conf *conf)
+char *ff_key_place(const struct ff_conf *conf)
 {
 	const char *file = ff_conf_str(conf, FF_CONF_GATEWAY_KEY_FILE);
 	const char *dir = getenv("CREDENTIALS_DIRECTORY");
@@ -63,7 +63,7 @@ static int take(struct ff_key *key, const char *text, size_t n, const char *path
 int ff_key_read(const struct ff_conf *conf, struct ff_key **ret_key, struct ff_err *err)
 {
 	FF_AUTO(ff_key_free) struct ff_key *key = ff_calloc(1, sizeof *key);
-	FF_AUTO(ff_free) char *path = key_path(conf);
+	FF_AUTO(ff_free) char *path = ff_key_place(conf);
 	FF_AUTO(ff_close) int fd = -1;
 	char text[KEY_MAX + 1];
 	ssize_t n;
@@ -73,7 +73,8 @@ int ff_key_read(const struct ff_conf *conf, struct ff_key **ret_key, struct ff_e
 		return ff_err_set(err, FF_E_INVALID, "there is no API key: put it into a file of mode 600 and name that in gateway.key-file");
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
-		return ff_err_set(err, FF_E_INVALID, "%s: the API key cannot be read: %s", path, strerror(errno));
+		return ff_err_set(err, FF_E_INVALID, "%s: the API key cannot be read: %s; put it there, readable for the daemon's account alone, or correct gateway.key-file",
+				  path, strerror(errno));
 	if (check_mode(fd, path, err) < 0)
 		return -1;
 	n = read(fd, text, sizeof text);

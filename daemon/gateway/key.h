@@ -17,6 +17,8 @@ struct ff_key;
 
 /* From gateway.key-file, else the service credential. err says what to do and never what the file holds. */
 int ff_key_read(const struct ff_conf *conf, struct ff_key **ret_key, struct ff_err *err);
+/* Where it is read from; NULL: nowhere. Freed by ff_free. */
+char *ff_key_place(const struct ff_conf *conf);
 /* Wipes it. */
 void ff_key_free(struct ff_key **key);
 /* "x-api-key: ..." for the request; borrowed. */

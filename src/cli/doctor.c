@@ -90,7 +90,7 @@ static void check_key(struct doctor *d)
 	struct stat st;
 
 	if (!*path)
-		tell(d, OK, "key", "from the service credential anthropic-api-key; only the daemon can read it");
+		tell(d, OK, "key", "from the service credential anthropic-api-key, which the daemon reads");
 	else if (stat(path, &st) < 0)
 		tell(d, FAIL, "key", "%s: %s: put the API key there, or correct gateway.key-file", path, strerror(errno));
 	else if (!S_ISREG(st.st_mode) || !st.st_size)
@@ -380,6 +380,20 @@ static void check_hooks(struct doctor *d, const json_t *status)
 	}
 }
 
+/* What the gateway has in its hands counts; without its word, what the file looks like. */
+static void check_key_said(struct doctor *d, const json_t *status)
+{
+	const json_t *key = json_object_get(status, "key");
+	FF_AUTO(ff_free) char *text = ff_view_name(key, "text");
+
+	if (!json_is_true(json_object_get(key, "known")))
+		check_key(d);
+	else if (json_is_true(json_object_get(key, "ok")))
+		tell(d, OK, "key", "read from %s", text);
+	else
+		tell(d, FAIL, "key", "jobs wait: %s", text);
+}
+
 static void check_answer(struct doctor *d, const json_t *status)
 {
 	const char *version = ff_view_str(status, "version");
@@ -393,7 +407,10 @@ static void check_answer(struct doctor *d, const json_t *status)
 		     ff_view_int(queue, "queued"), ff_view_int(queue, "waiting"), ff_view_int(queue, "running"));
 	if (json_is_true(json_object_get(status, "draining")))
 		tell(d, WARN, "daemon", "it is ending: it finishes the jobs that run and starts no more");
-	if (json_is_false(json_object_get(status, "record_writable")))
+	if (json_is_true(json_object_get(status, "record_damaged")))
+		tell(d, FAIL, "record", "it is damaged and not written to any more, pushes go into the spool: stop " FF_DAEMON
+		     ", run " FF_NAME " restore with the newest backup, start it again");
+	else if (json_is_false(json_object_get(status, "record_writable")))
 		tell(d, FAIL, "record", "it cannot be written, pushes go into the spool: make room or mend the disk");
 	if (json_is_false(json_object_get(status, "gateway")))
 		tell(d, FAIL, "gateway", "it does not run, so jobs cannot reach the model: read the daemon's log");
@@ -411,9 +428,11 @@ static void check_daemon(struct doctor *d)
 			     ff_conf_str(d->cli->conf, FF_CONF_SERVER_RUN_DIR));
 		else
 			tell(d, FAIL, "daemon", "%s", err.text);
+		check_key(d);
 		return;
 	}
 	check_answer(d, status);
+	check_key_said(d, status);
 	check_sandbox(d, status);
 	check_hooks(d, status);
 }
@@ -439,7 +458,6 @@ static void check_all(struct doctor *d)
 	check_spool(d, spool);
 	record = ff_conf_state_path(conf, FF_NAME ".db");
 	check_record(d, record);
-	check_key(d);
 	check_push(d);
 	check_program(d, "bubblewrap", ff_conf_str(conf, FF_CONF_SANDBOX_BWRAP), BWRAP_LEAST,
 		      "install bubblewrap 0.8 or later, or correct sandbox.bwrap");

@@ -24,6 +24,7 @@ struct transfer {
 	bool is_stream, told_replayed;
 	int again_word;          /* x-should-retry: -1 not said */
 	int64_t heard_ms;
+	enum ff_err_code own;    /* error of the gateway itself */
 	enum ff_err_code stopped; /* why we ended it ourselves */
 	struct ff_err err;       /* of the parser */
 };
@@ -113,7 +114,9 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 	} else if (name_is(line, n, "x-should-retry", value, sizeof value)) {
 		if (ff_num_bool(value, &yes) == 0)
 			t->again_word = yes;
-	} else if (name_is(line, n, FF_MODEL_REPLAYED, value, sizeof value))
+	} else if (name_is(line, n, FF_MODEL_ERROR, value, sizeof value))
+		t->own = ff_err_by_name(value);
+	else if (name_is(line, n, FF_MODEL_REPLAYED, value, sizeof value))
 		t->hint->replayed = true;
 	return n;
 }
@@ -229,8 +232,11 @@ static int error_answer(const struct transfer *t, struct ff_err *err)
 	const char *type = json_string_value(json_object_get(e, "type"));
 	const char *text = json_string_value(json_object_get(e, "message"));
 
-	ff_err_set(err, ff_model_class(t->hint->status, NULL), "the model service answered %d%s%s%s%s", t->hint->status,
-		   type ? " " : "", type ? type : "", text ? ": " : "", text ? text : "");
+	if (t->own)
+		ff_err_set(err, t->own, "%s", text ? text : ff_err_meaning(t->own));
+	else
+		ff_err_set(err, ff_model_class(t->hint->status, NULL), "the model service answered %d%s%s%s%s", t->hint->status,
+			   type ? " " : "", type ? type : "", text ? ": " : "", text ? text : "");
 	json_decref(root);
 	return -1;
 }

@@ -25,6 +25,8 @@
 #define FF_MODEL_VERSION "2023-06-01" /* anthropic-version */
 /* Set by the gateway on an answer that it had recorded. */
 #define FF_MODEL_REPLAYED "x-flowforge-replayed"
+/* Set by the gateway on an error that is its own and not the service's: a name of base/err.def. */
+#define FF_MODEL_ERROR "x-flowforge-error"
 
 struct ff_model_call {
 	const char *socket;         /* of the gateway */
