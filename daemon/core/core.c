@@ -82,20 +82,32 @@ static int make_folders(struct ff_core *core, struct ff_err *err)
 	return 0;
 }
 
+static int lock_folder(const char *dir, const char *key, int *ret_fd, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *path = ff_path_join(dir, "lock");
+	FF_AUTO(ff_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return ff_err_errno(err, "%s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK
+			? ff_err_set(err, FF_E_CONFLICT, "another " FF_DAEMON " uses %s: stop it first, or give this one "
+				     "another %s", dir, key)
+			: ff_err_errno(err, "%s", path);
+	*ret_fd = ff_steal_fd(&fd);
+	return 0;
+}
+
 /* Two daemons on one record would each believe that the other's workers are dead. */
 int ff_core_lock(struct ff_core *core, struct ff_err *err)
 {
-	FF_AUTO(ff_free) char *path = ff_conf_state_path(core->conf, "lock");
+	return lock_folder(ff_conf_str(core->conf, FF_CONF_SERVER_STATE_DIR), "server.state-dir", &core->lock_fd, err);
+}
 
-	core->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (core->lock_fd < 0)
-		return ff_err_errno(err, "%s", path);
-	if (flock(core->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK
-			? ff_err_set(err, FF_E_CONFLICT, "another " FF_DAEMON " uses %s: stop it first, or give this one "
-				     "another server.state-dir", ff_conf_str(core->conf, FF_CONF_SERVER_STATE_DIR))
-			: ff_err_errno(err, "%s", path);
-	return 0;
+/* The second one would take the sockets of the first. */
+static int lock_run_folder(struct ff_core *core, struct ff_err *err)
+{
+	return lock_folder(ff_conf_str(core->conf, FF_CONF_SERVER_RUN_DIR), "server.run-dir", &core->run_lock_fd, err);
 }
 
 /* The lock is ours, so nobody is writing there. What cannot be removed is in the way of nobody. */
@@ -149,7 +161,7 @@ static void on_terminate(void *arg, int signo)
 
 static int begin(struct ff_core *core, struct ff_err *err)
 {
-	if (make_folders(core, err) < 0 || ff_core_lock(core, err) < 0)
+	if (make_folders(core, err) < 0 || ff_core_lock(core, err) < 0 || lock_run_folder(core, err) < 0)
 		return -1;
 	sweep_folders(core);
 	if (open_record(core, err) < 0 || ff_reload_write(core->conf, err) < 0)
@@ -197,13 +209,14 @@ static void end(struct ff_core *core)
 	ff_mend_fini(core);
 	ff_store_close(&core->store);
 	ff_loop_free(&core->loop);
+	ff_close(&core->run_lock_fd);
 	ff_close(&core->lock_fd);
 	ff_reload_fini(core);
 }
 
 int ff_core_main(const struct ff_role_args *args)
 {
-	struct ff_core core = { .args = args, .conf = args->conf, .log = ff_log_main(), .lock_fd = -1 };
+	struct ff_core core = { .args = args, .conf = args->conf, .log = ff_log_main(), .lock_fd = -1, .run_lock_fd = -1 };
 	struct ff_err err = { 0 };
 
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* fails only for values other than 0 and 1 */

@@ -43,7 +43,7 @@ struct ff_core {
 	struct ff_loop *loop;
 	struct ff_store *store;
 	struct ff_log log;
-	int lock_fd;
+	int lock_fd, run_lock_fd;
 
 	/* turn.c */
 	bool in_turn, turn_failed;
@@ -197,10 +197,18 @@ struct ff_listener {
 	struct ff_core *core;
 	int most;                                     /* guests at once */
 	bool (*let_in)(struct ff_core *core, int fd); /* takes fd; true: one guest more */
+	void (*made)(struct ff_core *core, const char *path); /* after each time it was made; NULL */
+	/* private */
+	char *path;
+	mode_t mode;
 	int fd, guests;
-	struct ff_watch *watch, *again;
+	dev_t dev;
+	ino_t ino;
+	bool lost_said;
+	int64_t said_ms;
+	struct ff_watch *watch, *again, *look;
 };
-/* core, most and let_in are set by the caller. */
+/* core, most, let_in and made are set by the caller. */
 int ff_listener_open(struct ff_listener *l, const char *path, mode_t mode, struct ff_err *err);
 bool ff_listener_knows(const struct ff_listener *l, int fd, const char *socket); /* is it our own account, or root? */
 void ff_listener_left(struct ff_listener *l); /* a guest has gone */
@@ -340,7 +348,7 @@ void ff_retention_fini(struct ff_core *core);
 /* --- backup.c, restore.c ------------------------------------------------------- */
 void ff_backup_init(struct ff_core *core); /* removes what an earlier one left */
 void ff_backup_fini(struct ff_core *core);
-/* Takes the lock of the state folder; FF_E_CONFLICT: a daemon runs on it. */
+/* Takes the lock of the state folder; FF_E_CONFLICT: a daemon uses it. */
 int ff_core_lock(struct ff_core *core, struct ff_err *err);
 
 /* --- timers.c ----------------------------------------------------------------- */

@@ -213,20 +213,23 @@ static bool add_hook(struct ff_core *core, int fd)
 	return true;
 }
 
+/* Pushers with accounts of their own reach us through the group; without it there are none. */
+static void give_to_group(struct ff_core *core, const char *path)
+{
+	struct group *group = getgrnam(FF_NAME);
+
+	if (group && chown(path, (uid_t)-1, group->gr_gid) < 0)
+		ff_log_warn(&core->log, "hook.group", "%s cannot be given to the group " FF_NAME, path);
+}
+
 int ff_hooks_init(struct ff_core *core, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *path = ff_conf_run_path(core->conf, "hook.sock");
-	struct group *group = getgrnam(FF_NAME);
 	struct ff_hooks *in = ff_calloc(1, sizeof *in);
 
 	core->hooks = in;
-	in->door = (struct ff_listener){ .core = core, .most = HOOKS_MAX, .let_in = add_hook };
-	if (ff_listener_open(&in->door, path, 0660, err) < 0)
-		return -1;
-	/* Pushers with accounts of their own reach us through the group; without it there are none. */
-	if (group && chown(path, (uid_t)-1, group->gr_gid) < 0)
-		ff_log_warn(&core->log, "hook.group", "%s cannot be given to the group " FF_NAME, path);
-	return 0;
+	in->door = (struct ff_listener){ .core = core, .most = HOOKS_MAX, .let_in = add_hook, .made = give_to_group };
+	return ff_listener_open(&in->door, path, 0660, err);
 }
 
 void ff_hooks_fini(struct ff_core *core)

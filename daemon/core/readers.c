@@ -14,9 +14,6 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-/* Longest time for an answer; a reader that hangs on a hostile object is ended. */
-#define ANSWER_MS 60000
-
 struct ask {
 	struct ask *next;
 	int64_t id;
@@ -82,6 +79,12 @@ static void refuse(struct ff_core *core, ff_reader_fn fn, void *arg, const struc
 
 static void serve_waiting(struct ff_readers *all);
 
+/* Longest time for an answer; a reader that hangs on a hostile object is ended. */
+static int64_t answer_ms(const struct ff_readers *all)
+{
+	return ff_conf_int(all->core->conf, FF_CONF_SERVER_READER_TIMEOUT);
+}
+
 static void answer(struct reader *r, const json_t *msg, int fd)
 {
 	const json_t *error = json_object_get(msg, "error");
@@ -105,7 +108,7 @@ static void answer(struct reader *r, const json_t *msg, int fd)
 	if (!r->asks)
 		ff_watch_free(&r->deadline);
 	else /* only an answer gives more time: new questions would keep one that hangs alive */
-		ff_watch_again(r->deadline, ANSWER_MS);
+		ff_watch_again(r->deadline, answer_ms(r->all));
 	if (error)
 		(void)ff_err_from_json(error, &err);
 	a->fn(r->all->core, a->arg, error ? NULL : json_object_get(msg, "data"), fd, more, error ? &err : NULL);
@@ -164,8 +167,8 @@ static void on_deadline(void *arg)
 {
 	struct reader *r = arg;
 
-	ff_log_error(&r->all->core->log, "reader.silent", "the reader of repository %" PRId64 " gave no answer in %d ms",
-		     r->repo, ANSWER_MS);
+	ff_log_error(&r->all->core->log, "reader.silent", "the reader of repository %" PRId64 " gave no answer within "
+		     "server.reader-timeout: killed", r->repo);
 	ff_child_kill(&r->child, SIGKILL);
 }
 
@@ -303,7 +306,7 @@ void ff_reader_ask(struct ff_core *core, int64_t repo, const char *what, json_t 
 	r->asks = a;
 	r->used_ms = ff_clock_mono();
 	if (!r->deadline)
-		r->deadline = ff_loop_timer(core->loop, ANSWER_MS, on_deadline, r);
+		r->deadline = ff_loop_timer(core->loop, answer_ms(all), on_deadline, r);
 	(void)ff_chan_send(r->child.chan, FF_MSG_ASK, json_pack("{s:I,s:s,s:s,s:o}", "id", (json_int_t)a->id, "what",
 			   what, "repo", r->url, "args", args), -1, NULL); /* a failure ends the child */
 }

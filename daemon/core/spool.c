@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ struct ff_spool {
 	struct ff_watch *watch, *timer;
 	char *under_way[UNDER_WAY_MAX];
 	bool drained; /* what lay there at start has been taken */
+	bool large_said, aside_said;
 };
 
 static void put_aside(struct ff_spool *s, const char *name, const char *why)
@@ -42,10 +44,15 @@ static void put_aside(struct ff_spool *s, const char *name, const char *why)
 	FF_AUTO(ff_free) char *from = ff_path_join(s->dir, name);
 	FF_AUTO(ff_free) char *to = ff_path_join(s->bad_dir, name);
 
-	if (rename(from, to) < 0)
-		ff_log_error(&s->core->log, "spool.bad", "%s: %s", from, strerror(errno));
-	else
+	if (rename(from, to) == 0) {
+		s->aside_said = false;
 		ff_log_error(&s->core->log, "spool.bad", "a push in the spool cannot be taken (%s): it is kept as %s", why, to);
+		return;
+	}
+	if (!s->aside_said) /* it is looked at again and again */
+		ff_log_error(&s->core->log, "spool.bad", "%s is no push (%s) and cannot be moved to %s: %s", from, why, s->bad_dir,
+			     strerror(errno));
+	s->aside_said = true;
 }
 
 static bool idle(const struct ff_spool *s)
@@ -192,7 +199,8 @@ static int by_time(const void *left, const void *right)
 	return strcmp(a->name, b->name);
 }
 
-static size_t list_files(struct ff_spool *s, struct found **ret_list)
+/* The pushes in it, in order; false when it cannot be read now. */
+static bool list_files(struct ff_spool *s, struct found **ret_list, size_t *ret_n, int64_t *ret_bytes)
 {
 	struct found *list = NULL;
 	size_t n = 0, cap = 0;
@@ -200,30 +208,51 @@ static size_t list_files(struct ff_spool *s, struct found **ret_list)
 	struct dirent *e;
 	struct stat st;
 
-	while (dir && (e = readdir(dir))) {
+	if (!dir)
+		return false;
+	*ret_bytes = 0;
+	while ((e = readdir(dir))) {
 		if (!is_push_file(e->d_name) || fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		if (n == cap)
 			list = ff_realloc(list, cap = cap ? cap * 2 : 16, sizeof *list);
 		list[n++] = (struct found){ .name = ff_strdup(e->d_name), .at = st.st_mtim };
+		*ret_bytes += (int64_t)st.st_blocks * 512;
 	}
-	if (dir)
-		(void)closedir(dir);
+	(void)closedir(dir); /* it was only read */
 	if (n)
 		qsort(list, n, sizeof *list, by_time);
 	*ret_list = list;
-	return n;
+	*ret_n = n;
+	return true;
+}
+
+/* A push is never refused for it, so somebody has to see to it. */
+static void watch_size(struct ff_spool *s, size_t n, int64_t bytes)
+{
+	int64_t warn = ff_conf_int(s->core->conf, FF_CONF_SERVER_SPOOL_WARN);
+
+	if (bytes >= warn && !s->large_said) {
+		ff_log_error(&s->core->log, "spool.large", "%zu pushes wait in %s, %" PRId64 " KiB, which is over server.spool-warn: "
+			     "see above why they are not taken, and make sure that there is room", n, s->dir, bytes / 1024);
+		s->large_said = true;
+	} else if (bytes < warn / 2) {
+		s->large_said = false;
+	}
 }
 
 static void look(void *arg)
 {
 	struct ff_spool *s = arg;
 	FF_AUTO(ff_free) struct found *list = NULL;
-	size_t n;
+	size_t n = 0;
+	int64_t bytes = 0;
 
+	ff_watch_again(s->timer, LOOK_MS);
 	look_for_halves(s);
-	n = list_files(s, &list);
-
+	if (!list_files(s, &list, &n, &bytes))
+		return;
+	watch_size(s, n, bytes);
 	/*
 	 * A tip whose push is still in the spool is not a lost one: refs are
 	 * compared when the spool that was found at start is empty.
@@ -233,10 +262,10 @@ static void look(void *arg)
 		ff_reconcile_all(s->core);
 	}
 	for (size_t i = 0; i < n; i++) {
-		take_file(s, list[i].name);
+		if (!s->core->store_broken) /* else none can be taken; mend.c looks when it works again */
+			take_file(s, list[i].name);
 		ff_free(&list[i].name);
 	}
-	ff_watch_again(s->timer, LOOK_MS);
 }
 
 void ff_spool_look(struct ff_core *core, bool compare)
@@ -255,7 +284,7 @@ static void on_notify(void *arg, unsigned ready)
 	(void)ready;
 	while (read(s->notify, events, sizeof events) > 0)
 		; /* which file does not matter */
-	if (!s->core->store_broken) /* else none can be taken; mend.c looks when it works again */
+	if (!s->core->store_broken) /* the timer is enough */
 		look(s);
 }
 

@@ -128,7 +128,9 @@ static void closedir_p(DIR **dir)
 static void check_spool(struct doctor *d, const char *path)
 {
 	FF_AUTO(closedir_p) DIR *dir = opendir(path);
+	int64_t bytes = 0, most = ff_conf_int(d->cli->conf, FF_CONF_SERVER_SPOOL_WARN);
 	const struct dirent *e;
+	struct stat st;
 	int waiting = 0;
 
 	if (!dir) {
@@ -136,9 +138,16 @@ static void check_spool(struct doctor *d, const char *path)
 		     errno == EACCES ? " (this account need not read it)" : ": start " FF_DAEMON " once");
 		return;
 	}
-	while ((e = readdir(dir)))
-		waiting += e->d_name[0] != '.';
-	if (waiting)
+	while ((e = readdir(dir))) {
+		if (e->d_name[0] == '.' || fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		waiting++;
+		bytes += (int64_t)st.st_blocks * 512;
+	}
+	if (bytes >= most)
+		tell(d, FAIL, "spool", "%s: %d pushes, %" PRId64 " KiB, wait for the daemon (server.spool-warn): see why it does not "
+		     "take them, they are not thrown away", path, waiting, bytes / 1024);
+	else if (waiting)
 		tell(d, WARN, "spool", "%s: %d pushes wait for the daemon; they start when it runs", path, waiting);
 	else
 		tell(d, OK, "spool", "%s: nothing waits", path);
