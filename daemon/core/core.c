@@ -166,6 +166,8 @@ static int begin(struct ff_core *core, struct ff_err *err)
 	sweep_folders(core);
 	if (open_record(core, err) < 0 || ff_reload_write(core->conf, err) < 0)
 		return -1;
+	if (ff_age_init(core, err) < 0)
+		return -1;
 	ff_backup_init(core);
 	ff_readers_init(core);
 	ff_workers_init(core);
@@ -192,6 +194,7 @@ static void end(struct ff_core *core)
 	ff_turn_end(core);
 	ff_timers_fini(core);
 	ff_retention_fini(core);
+	ff_age_fini(core);
 	ff_spool_fini(core);
 	ff_sandbox_fini(core);
 	ff_workers_fini(core);

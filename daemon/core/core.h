@@ -76,8 +76,10 @@ struct ff_core {
 	struct ff_spool *spool;       /* spool.c */
 	struct ff_backup_run *backup; /* backup.c; NULL: none is made */
 	struct ff_retention *retention; /* retention.c */
+	struct ff_age *age;           /* age.c */
 	struct ff_watch *timer;       /* timers.c */
 	int64_t clock_offset;         /* timers.c: wall clock over monotonic clock */
+	int64_t clock_said_ms;        /* timers.c: monotonic */
 	bool draining;
 	int exit_status;
 };
@@ -344,6 +346,18 @@ void ff_reconcile_fini(struct ff_core *core);
 /* --- retention.c: what is old goes ---------------------------------------------- */
 void ff_retention_init(struct ff_core *core);
 void ff_retention_fini(struct ff_core *core);
+
+/* --- age.c: which time it is, for what is to be deleted --------------------------- */
+int ff_age_init(struct ff_core *core, struct ff_err *err);
+/* Never ahead because the wall clock was set. */
+int64_t ff_age_now(struct ff_core *core);
+/* A job ends now; it must not be old already, because its events are dated by a clock that was set back. */
+int ff_age_job_ended(struct ff_core *core, int64_t job, struct ff_err *err);
+/* Whether that is what the wall clock says. */
+bool ff_age_trusted(const struct ff_core *core);
+/* So that the next start knows; within a turn. */
+int ff_age_save(struct ff_core *core, struct ff_err *err);
+void ff_age_fini(struct ff_core *core);
 
 /* --- backup.c, restore.c ------------------------------------------------------- */
 void ff_backup_init(struct ff_core *core); /* removes what an earlier one left */

@@ -71,7 +71,7 @@ int ff_core_over_rate(struct ff_core *core, const char *pusher, char **ret_why, 
 	FF_AUTO(ff_free) char *name = NULL;
 	char frees[FF_CLOCK_TEXT];
 
-	if (most && ff_store_nth_of_pusher(core->store, pusher, now - RATE_MS, most, &at, err) < 0)
+	if (most && ff_store_nth_of_pusher(core->store, pusher, now - RATE_MS, now, most, &at, err) < 0)
 		return -1;
 	if (!at)
 		return 0;

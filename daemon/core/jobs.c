@@ -158,7 +158,8 @@ int ff_core_event(struct ff_core *core, struct ff_job *job, struct ff_event *ev,
 		return -1;
 	ff_job_fold(job, ev);
 	ff_worker_forget(core, job);
-	if (save(core, job, ev, err) < 0 || write_event(core, job, ev, err) < 0) {
+	if (save(core, job, ev, err) < 0 || write_event(core, job, ev, err) < 0 ||
+	    (ff_job_state_ended(job->state) && changes_state(ev->type) && ff_age_job_ended(core, job->id, err) < 0)) {
 		ff_turn_fail(core, err);
 		return -1;
 	}

@@ -15,7 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "store/retention.h"
 
 /* Between two steps, and the bounds of the time between two passes. */
@@ -59,11 +58,11 @@ static int64_t interval(const struct ff_core *core)
 	return ms < PASS_LEAST_MS ? PASS_LEAST_MS : ms;
 }
 
-static bool is_old(const struct ff_core *core, enum ff_conf_key key, int64_t at_ms)
+static bool is_old(struct ff_core *core, enum ff_conf_key key, int64_t at_ms)
 {
 	int64_t keep = time_of(core, key);
 
-	return keep && at_ms && at_ms < ff_clock_wall() - keep;
+	return keep && at_ms && at_ms < ff_age_now(core) - keep;
 }
 
 static void remove_log(struct ff_core *core, int64_t job)
@@ -117,7 +116,7 @@ static int pushes(struct ff_retention *r, struct ff_err *err)
 {
 	int64_t keep = time_of(r->core, FF_CONF_RETENTION_JOBS);
 
-	if (keep && ff_retention_pushes(r->core->store, &r->after, ff_clock_wall() - keep, err) < 0)
+	if (keep && ff_retention_pushes(r->core->store, &r->after, ff_age_now(r->core) - keep, err) < 0)
 		return -1;
 	if (!keep || !r->after)
 		go(r, REFS);
@@ -213,7 +212,7 @@ static int rows(struct ff_retention *r, struct ff_err *err)
 
 static int shrink(struct ff_retention *r, bool *ret_over, struct ff_err *err)
 {
-	if (ff_retention_shrink(r->core->store, ret_over, err) < 0)
+	if (ff_age_save(r->core, err) < 0 || ff_retention_shrink(r->core->store, ret_over, err) < 0)
 		return -1;
 	if (*ret_over && r->forgotten)
 		ff_log_info(&r->core->log, "retention.pass", "%" PRId64 " old jobs were removed", r->forgotten);

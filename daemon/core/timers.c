@@ -47,6 +47,9 @@ static int follow_clock(struct ff_core *core, int64_t now, struct ff_err *err)
 	if (ff_store_timers_shift(core->store, by, err) < 0)
 		return -1;
 	core->clock_offset = offset;
+	if (core->clock_said_ms && ff_clock_mono() - core->clock_said_ms < LOOK_MS)
+		return 0; /* one that jumps about must not fill the log */
+	core->clock_said_ms = ff_clock_mono();
 	ff_log_warn(&core->log, "clock.set", "the wall clock was set by %" PRId64 " ms: the timers of jobs go with it", by);
 	return 0;
 }

@@ -421,6 +421,8 @@ static void check_answer(struct doctor *d, const json_t *status)
 		     ", run " FF_NAME " restore with the newest backup, start it again");
 	else if (json_is_false(json_object_get(status, "record_writable")))
 		tell(d, FAIL, "record", "it cannot be written, pushes go into the spool: make room or mend the disk");
+	if (json_is_false(json_object_get(status, "clock_trusted")))
+		tell(d, WARN, "clock", "it was set: nothing is removed as old by it before it was steady for retention.settle");
 	if (json_is_false(json_object_get(status, "gateway")))
 		tell(d, FAIL, "gateway", "it does not run, so jobs cannot reach the model: read the daemon's log");
 }

@@ -30,18 +30,19 @@ int ff_store_unstarted_of_source(struct ff_store *s, const struct ff_job *than, 
 	return 0;
 }
 
-int ff_store_nth_of_pusher(struct ff_store *s, const char *pusher, int64_t since_ms, int64_t nth, int64_t *ret_at_ms,
-			   struct ff_err *err)
+int ff_store_nth_of_pusher(struct ff_store *s, const char *pusher, int64_t since_ms, int64_t now_ms, int64_t nth,
+			   int64_t *ret_at_ms, struct ff_err *err)
 {
 	struct ff_stmt q;
 	int64_t at = 0;
 	int rc;
 
-	ff_stmt(&q, s, "SELECT created_ms FROM jobs WHERE pusher IS ?1 AND created_ms > ?2 ORDER BY created_ms DESC"
-		" LIMIT 1 OFFSET ?3");
+	ff_stmt(&q, s, "SELECT created_ms FROM jobs WHERE pusher IS ?1 AND created_ms > ?2 AND created_ms <= ?4"
+		" ORDER BY created_ms DESC LIMIT 1 OFFSET ?3");
 	ff_bind_bytes(&q, 1, pusher);
 	ff_bind_int(&q, 2, since_ms);
 	ff_bind_int(&q, 3, nth - 1);
+	ff_bind_int(&q, 4, now_ms);
 	rc = ff_step(&q, err);
 	if (rc < 0)
 		return -1;

@@ -27,8 +27,8 @@ int ff_retention_ended(struct ff_store *s, int64_t after, struct ff_retention_jo
 	struct ff_stmt q;
 
 	/* By number, so that each step reads on where the last one ended. */
-	ff_stmt(&q, s, "SELECT id, repo, ended_ms FROM jobs NOT INDEXED WHERE id > ?1 AND state >= 5"
-		" ORDER BY id LIMIT ?2");
+	ff_stmt(&q, s, "SELECT id, repo, max(ended_ms, ifnull(known_ms, 0)) FROM jobs NOT INDEXED"
+		" LEFT JOIN ended ON ended.job = jobs.id WHERE id > ?1 AND state >= 5 ORDER BY id LIMIT ?2");
 	ff_bind_int(&q, 1, after);
 	ff_bind_int(&q, 2, FF_RETENTION_ROWS);
 	return read_jobs(&q, ret, ret_count, err);
@@ -97,6 +97,7 @@ static int delete_last(struct ff_store *s, int64_t job, struct ff_err *err)
 		ff_stmt_done(&q);
 	}
 	if (run(s, "DELETE FROM steps WHERE job = ?1", job, &changed, err) < 0 ||
+	    run(s, "DELETE FROM ended WHERE job = ?1", job, &changed, err) < 0 ||
 	    run(s, "DELETE FROM timers WHERE job = ?1", job, &changed, err) < 0 ||
 	    run(s, "DELETE FROM jobs WHERE id = ?1 AND state >= 5", job, &changed, err) < 0 ||
 	    run(s, "DELETE FROM pushes WHERE id = ?1", push, &changed, err) < 0)
@@ -147,6 +148,42 @@ int ff_retention_pushes(struct ff_store *s, int64_t *after, int64_t before_ms, s
 		return -1;
 	*after = n < FF_RETENTION_ROWS ? 0 : rows[n - 1];
 	return 0;
+}
+
+int ff_retention_ended_at(struct ff_store *s, int64_t job, int64_t known_ms, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "INSERT OR REPLACE INTO ended (job, known_ms) VALUES (?1, ?2)");
+	ff_bind_int(&q, 1, job);
+	ff_bind_int(&q, 2, known_ms);
+	return ff_stmt_run(&q, err);
+}
+
+int ff_retention_clock(struct ff_store *s, int64_t *ret_known_ms, int64_t *ret_steady_ms, struct ff_err *err)
+{
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT known_ms, steady_ms FROM clock");
+	rc = ff_step(&q, err);
+	if (rc < 0)
+		return -1;
+	*ret_known_ms = rc ? ff_col_int(&q, 0) : 0;
+	*ret_steady_ms = rc ? ff_col_int(&q, 1) : 0;
+	if (rc)
+		ff_stmt_done(&q);
+	return 0;
+}
+
+int ff_retention_clock_set(struct ff_store *s, int64_t known_ms, int64_t steady_ms, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "INSERT OR REPLACE INTO clock (id, known_ms, steady_ms) VALUES (1, ?1, ?2)");
+	ff_bind_int(&q, 1, known_ms);
+	ff_bind_int(&q, 2, steady_ms);
+	return ff_stmt_run(&q, err);
 }
 
 int ff_retention_shrink(struct ff_store *s, bool *ret_done, struct ff_err *err)

@@ -26,6 +26,8 @@ struct ff_retention_job {
 /* Ended jobs with numbers above after, lowest first, into ret (FF_RETENTION_ROWS of them). */
 int ff_retention_ended(struct ff_store *s, int64_t after, struct ff_retention_job *ret, int *ret_count,
 		       struct ff_err *err);
+/* The job ended then, whatever its event says: the wall clock was behind. */
+int ff_retention_ended_at(struct ff_store *s, int64_t job, int64_t known_ms, struct ff_err *err);
 /* From now on it is certain that the job goes. */
 int ff_retention_mark(struct ff_store *s, int64_t job, struct ff_err *err);
 /* Marked jobs of the first repository with a row above after_repo. */
@@ -37,6 +39,9 @@ int ff_retention_delete(struct ff_store *s, int64_t job, bool *ret_done, struct 
 int ff_retention_answers(struct ff_store *s, int64_t job, bool *ret_done, struct ff_err *err);
 /* Pushes that made no job: looks at some above *after, deletes those from before before_ms, moves *after on (0: at the end). */
 int ff_retention_pushes(struct ff_store *s, int64_t *after, int64_t before_ms, struct ff_err *err);
+/* The time that was known to have passed when it was last told, and how long the wall clock had been steady; 0: never told. */
+int ff_retention_clock(struct ff_store *s, int64_t *ret_known_ms, int64_t *ret_steady_ms, struct ff_err *err);
+int ff_retention_clock_set(struct ff_store *s, int64_t known_ms, int64_t steady_ms, struct ff_err *err);
 /* Gives some free pages back to the file system; *ret_done when few are left. */
 int ff_retention_shrink(struct ff_store *s, bool *ret_done, struct ff_err *err);
 

@@ -96,6 +96,15 @@ static const char *const steps[] = {
 
 	/* 6: the trigger globs that a repository's tips were compared by. */
 	"ALTER TABLE repos ADD COLUMN globs BLOB NOT NULL DEFAULT x'';",
+
+	/* 7: the time that was known to have passed; one row. */
+	"CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), known_ms INTEGER NOT NULL, steady_ms INTEGER NOT NULL) STRICT;"
+	/* ended: when a job really ended that did so under a clock set back; goes with its job. */
+	"CREATE TABLE ended (job INTEGER PRIMARY KEY, known_ms INTEGER NOT NULL) STRICT;"
+	/* audit: what administrators did; each row goes after retention.audit. */
+	"CREATE TABLE audit ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, uid INTEGER NOT NULL, action TEXT NOT NULL,"
+	" job INTEGER, text BLOB) STRICT;",
 };
 
 static int user_version(struct sqlite3 *db, int *ret)

@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 
-#define FF_SCHEMA_VERSION 6
+#define FF_SCHEMA_VERSION 7
 
 struct sqlite3;
 

@@ -82,6 +82,11 @@ int ff_store_open(const char *path, struct ff_store **ret_store, struct ff_err *
 	}
 	(void)sqlite3_busy_timeout(s->db, BUSY_MS);        /* cannot fail */
 	(void)sqlite3_extended_result_codes(s->db, 1);     /* likewise */
+	if (sqlite3_db_readonly(s->db, "main") == 1) {
+		ff_err_set(err, FF_E_STORE, "%s: it may not be written to: mend its rights, or what it is mounted on", path);
+		ff_store_close(&s);
+		return -1;
+	}
 	if (set_up(s->db, err) < 0) {
 		say_what_to_do(s->db, err);
 		ff_err_wrap(err, "%s", path);

@@ -131,10 +131,11 @@ int ff_store_unstarted_of_source(struct ff_store *s, const struct ff_job *than, 
 
 /*
  * When the job was made that is the nth newest of this pusher (NULL: of all
- * without a name) since then; 0: there are fewer.
+ * without a name) since then; 0: there are fewer. What a clock that was
+ * wrong has put behind now does not count.
  */
-int ff_store_nth_of_pusher(struct ff_store *s, const char *pusher, int64_t since_ms, int64_t nth, int64_t *ret_at_ms,
-			   struct ff_err *err);
+int ff_store_nth_of_pusher(struct ff_store *s, const char *pusher, int64_t since_ms, int64_t now_ms, int64_t nth,
+			   int64_t *ret_at_ms, struct ff_err *err);
 
 /* --- events, timers, answers ------------------------------------------ */
 /* data: the event's fields as JSON text. */

@@ -41,6 +41,13 @@ start_ff() { # NAME WORD...
 	note_process "$start_name" $!
 }
 
+# One key of the running daemon.
+reload() { # KEY VALUE
+	git config -f "$T/flowforge.conf" --replace-all "$1" "$2"
+	kill -s HUP "$(process_pid daemon)"
+	wait_until "[ \"\$(git config -f $T/run/roles.conf $1)\" = '$2' ]"
+}
+
 # A push from the clone app to that branch with a new commit; it must succeed whatever is broken.
 push_to() { # BRANCH [OPTION...]
 	push_branch=$1
@@ -86,4 +93,19 @@ damage_table() { # NAME
 	damage_size=$(sqlite3 "$state/flowforge.db" 'PRAGMA page_size')
 	[ "$damage_page" -gt 1 ]
 	tr '\0' '\377' </dev/zero | dd of="$state/flowforge.db" bs="$damage_size" seek=$((damage_page - 1)) count=1 conv=notrunc iflag=fullblock 2>/dev/null
+}
+
+# start_daemon, with core's clock and disk under the test's control: the wall
+# clock is set by the seconds in the file $T/clock, writing fails while there is $T/no-write.
+start_faulty_daemon() { # [KEY=VALUE...]
+	[ $# = 0 ] || write_config "$@"
+	[ -e "$T/clock" ] || echo 0 >"$T/clock"
+	FF_FAULT_CLOCK="$T/clock" FF_FAULT_WRITE="$T/no-write" ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" \
+		LD_PRELOAD="$top_builddir/tests/lib/fault.so" \
+		"$T/bin/flowforged" --config "$T/flowforge.conf" >>"$T/daemon.log" 2>&1 </dev/null &
+	note_process daemon $!
+	wait_until 'ff list --json || ! process_alive daemon' 30 && process_alive daemon
+}
+set_clock() { # SECONDS
+	echo "$1" >"$T/clock.new" && mv "$T/clock.new" "$T/clock"
 }

@@ -26,11 +26,6 @@ test_expect 'a job, while all is well' '
 	wait_job 1 completed
 '
 
-reload() { # KEY VALUE
-	git config -f flowforge.conf "$1" "$2"
-	kill -s HUP "$(process_pid daemon)"
-	wait_until "[ \"\$(git config -f run/roles.conf $1)\" = $2 ]"
-}
 from=$(log_end)
 lock_record # for all tests up to unlock_record
 

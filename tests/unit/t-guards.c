@@ -115,15 +115,15 @@ static void nth_of_pusher(void **state)
 		(void)make(w, (struct made){ .ref = "a", .pusher = "ann", .at_ms = t, .state = FF_JOB_COMPLETED });
 	(void)make(w, (struct made){ .ref = "a", .pusher = "bob", .at_ms = 35, .state = FF_JOB_QUEUED });
 	(void)make(w, (struct made){ .ref = "a", .at_ms = 36, .state = FF_JOB_QUEUED });
-	ok(ff_store_nth_of_pusher(w->s, "ann", 10, 3, &at, &err));
+	ok(ff_store_nth_of_pusher(w->s, "ann", 10, INT64_MAX, 3, &at, &err));
 	assert_int_equal(at, 20); /* 40, 30, 20: with the third the limit is reached, and frees when it is an hour old */
-	ok(ff_store_nth_of_pusher(w->s, "ann", 10, 4, &at, &err));
+	ok(ff_store_nth_of_pusher(w->s, "ann", 10, INT64_MAX, 4, &at, &err));
 	assert_int_equal(at, 0); /* the one at 10 is not after 10 */
-	ok(ff_store_nth_of_pusher(w->s, "bob", 0, 1, &at, &err));
+	ok(ff_store_nth_of_pusher(w->s, "bob", 0, INT64_MAX, 1, &at, &err));
 	assert_int_equal(at, 35);
-	ok(ff_store_nth_of_pusher(w->s, NULL, 0, 1, &at, &err));
+	ok(ff_store_nth_of_pusher(w->s, NULL, 0, INT64_MAX, 1, &at, &err));
 	assert_int_equal(at, 36);
-	ok(ff_store_nth_of_pusher(w->s, "eve", 0, 1, &at, &err));
+	ok(ff_store_nth_of_pusher(w->s, "eve", 0, INT64_MAX, 1, &at, &err));
 	assert_int_equal(at, 0);
 }
 
@@ -183,6 +183,7 @@ static void dead_letters_of_an_older_record(void **state)
 	assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "DROP INDEX jobs_dead; DROP INDEX jobs_retry_of; ALTER TABLE jobs DROP COLUMN dead;"
 				      " DROP TABLE expired; ALTER TABLE repos DROP COLUMN globs;"
+				      " DROP TABLE clock; DROP TABLE ended; DROP TABLE audit;"
 				      " PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	ok(ff_store_open(w->path, &w->s, &err));
