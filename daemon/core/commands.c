@@ -251,7 +251,7 @@ static int cmd_cancel(struct ff_request *r, const json_t *args, struct ff_err *e
 		return ff_err_set(err, FF_E_CONFLICT, "job %" PRId64 " has ended already, it is %s: nothing to cancel", job->id,
 				  ff_job_state_word(job->state));
 	ev.text = reason && *reason ? reason : "by request";
-	if (ff_core_event(ff_request_core(r), job, &ev, err) < 0)
+	if (ff_core_event(ff_request_core(r), job, &ev, err) < 0 || ff_request_audit(r, "cancel", job->id, reason, err) < 0)
 		return -1;
 	end_after_commit(r, job->id);
 	return 0;
@@ -285,7 +285,7 @@ static int cmd_retry(struct ff_request *r, const json_t *args, struct ff_err *er
 	copy_spec(again, job);
 	if (ff_core_create(core, again, 0, job->id, err) < 0)
 		return -1;
-	if (ff_core_enqueue(core, again, err) < 0) {
+	if (ff_core_enqueue(core, again, err) < 0 || ff_request_audit(r, "retry", job->id, NULL, err) < 0) {
 		ff_turn_fail(core, err); /* half a job would wait for ever for a push that it does not have */
 		return -1;
 	}
@@ -357,6 +357,7 @@ static void on_tip(struct ff_core *core, void *arg, const json_t *data, int fd, 
 	msg = json_pack("{s:i,s:s,s:o,s:s,s:O,s:[{s:s,s:s,s:o}]}", "v", 1, "id", id, "repo", ff_json_from_bytes(s->path),
 			"pusher", "submit", "options", s->options, "refs", "old", zeros, "new", oid, "ref",
 			ff_json_from_bytes(s->ref));
+	(void)ff_request_audit(s->r, "submit", 0, s->ref, NULL); /* of a turn that fails, the push is told */
 	ff_push_take(core, msg, geteuid(), submitted, s);
 	json_decref(msg);
 }
@@ -461,7 +462,15 @@ static int cmd_status(struct ff_request *r, const json_t *args, struct ff_err *e
 static int cmd_backup(struct ff_request *r, const json_t *args, struct ff_err *err)
 {
 	(void)args;
-	return ff_backup_start(r, err);
+	if (ff_backup_start(r, err) < 0)
+		return -1;
+	(void)ff_request_audit(r, "backup", 0, NULL, NULL); /* of a record that cannot be written a backup is wanted all the more */
+	return 0;
+}
+
+static int cmd_audit(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	return ff_audit_reply(r, args, err);
 }
 
 /* Those that may wait when the record cannot be written. */

@@ -14,6 +14,7 @@ struct client {
 	struct ff_core *core;
 	struct ff_chan *chan; /* NULL: gone, kept for its requests */
 	int requests;
+	uid_t uid;
 };
 
 struct ff_request {
@@ -62,6 +63,19 @@ static void end_request(struct ff_request *r)
 struct ff_core *ff_request_core(struct ff_request *r)
 {
 	return r->client->core;
+}
+
+uid_t ff_request_uid(const struct ff_request *r)
+{
+	return r->client->uid;
+}
+
+char *ff_request_who(const struct ff_request *r)
+{
+	char *who = NULL;
+
+	(void)ff_msg_bytes(json_object_get(r->msg, "args"), "who", &who, NULL); /* what is malformed is no name */
+	return who;
 }
 
 static void send(struct ff_request *r, enum ff_msg_type type, json_t *msg, int fd)
@@ -220,11 +234,12 @@ static void on_closed(void *arg, struct ff_chan *chan, const struct ff_err *err)
 	drop_client_if_idle(c);
 }
 
-static void add_client(struct ff_core *core, int fd)
+static void add_client(struct ff_core *core, int fd, uid_t uid)
 {
 	struct client *c = ff_calloc(1, sizeof *c);
 
 	c->core = core;
+	c->uid = uid;
 	c->chan = ff_chan_new(fd, FF_PEER_CORE, FF_PEER_CLIENT);
 	c->next = core->control->clients;
 	core->control->clients = c;
@@ -233,11 +248,13 @@ static void add_client(struct ff_core *core, int fd)
 
 static bool let_in(struct ff_core *core, int fd)
 {
-	if (!ff_listener_knows(&core->control->door, fd, "control")) {
+	uid_t uid = (uid_t)-1;
+
+	if (!ff_listener_knows(&core->control->door, fd, "control", &uid)) {
 		ff_close(&fd);
 		return false;
 	}
-	add_client(core, fd);
+	add_client(core, fd, uid);
 	return true;
 }
 

@@ -28,6 +28,13 @@ int64_t ff_request_held_until(const struct ff_request *r);
 void ff_request_hold(struct ff_request *r, int64_t until_ms);
 void ff_request_run(struct ff_request *r);
 
+/* Who asks: the account, by the kernel; the name that a server in front gave, or NULL (ff_free). */
+uid_t ff_request_uid(const struct ff_request *r);
+char *ff_request_who(const struct ff_request *r);
+/* audit.c: what this request does, in its turn. job 0: none; text may be NULL. */
+int ff_request_audit(struct ff_request *r, const char *action, int64_t job, const char *text, struct ff_err *err);
+int ff_audit_reply(struct ff_request *r, const json_t *args, struct ff_err *err);
+
 /* Runs a command; it ends the request now or later. */
 void ff_command_run(struct ff_request *r, const char *command, const json_t *args);
 

@@ -178,6 +178,7 @@ static int begin(struct ff_core *core, struct ff_err *err)
 	ff_sandbox_check(core);
 	if (ff_core_restart_jobs(core, "the daemon was started again", err) < 0 || ff_spool_start(core, err) < 0)
 		return -1;
+	ff_audit_init(core);
 	ff_workers_sweep_left(core);
 	ff_specs_resume(core);
 	ff_timers_run(core);

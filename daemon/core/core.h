@@ -32,6 +32,7 @@
 /* In server.run-dir: the configuration of all roles that this core starts. */
 #define FF_ROLES_CONF "roles.conf"
 
+struct ff_audit;
 struct ff_core;
 typedef void (*ff_after_fn)(struct ff_core *core, void *arg, bool ok);
 
@@ -212,7 +213,8 @@ struct ff_listener {
 };
 /* core, most, let_in and made are set by the caller. */
 int ff_listener_open(struct ff_listener *l, const char *path, mode_t mode, struct ff_err *err);
-bool ff_listener_knows(const struct ff_listener *l, int fd, const char *socket); /* is it our own account, or root? */
+/* Is it our own account, or root? */
+bool ff_listener_knows(const struct ff_listener *l, int fd, const char *socket, uid_t *ret_uid);
 void ff_listener_left(struct ff_listener *l); /* a guest has gone */
 void ff_listener_fini(struct ff_listener *l); /* also of one that is not open: fd -1 */
 
@@ -346,6 +348,13 @@ void ff_reconcile_fini(struct ff_core *core);
 /* --- retention.c: what is old goes ---------------------------------------------- */
 void ff_retention_init(struct ff_core *core);
 void ff_retention_fini(struct ff_core *core);
+
+/* --- audit.c: what administrators did ---------------------------------------------- */
+/* The time is filled in. Within the turn of what was done. */
+int ff_core_audit(struct ff_core *core, const struct ff_audit *what, struct ff_err *err);
+/* A restore, which is done without core: noted by it, and written by the next start. */
+void ff_audit_restored(const struct ff_conf *conf, const char *file);
+void ff_audit_init(struct ff_core *core);
 
 /* --- age.c: which time it is, for what is to be deleted --------------------------- */
 int ff_age_init(struct ff_core *core, struct ff_err *err);

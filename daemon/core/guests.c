@@ -15,7 +15,9 @@
 
 static bool let_in(struct ff_core *core, int fd)
 {
-	if (ff_listener_knows(core->guests, fd, "worker"))
+	uid_t uid;
+
+	if (ff_listener_knows(core->guests, fd, "worker", &uid))
 		return ff_worker_admit(core, fd);
 	ff_close(&fd);
 	return false;

@@ -115,13 +115,15 @@ int ff_listener_open(struct ff_listener *l, const char *path, mode_t mode, struc
 }
 
 /* The folder's rights keep others out already; the kernel's word is the second lock. */
-bool ff_listener_knows(const struct ff_listener *l, int fd, const char *socket)
+bool ff_listener_knows(const struct ff_listener *l, int fd, const char *socket, uid_t *ret_uid)
 {
 	uid_t uid = (uid_t)-1;
 	pid_t pid;
 
-	if (ff_sock_peer(fd, &uid, &pid, NULL) == 0 && (uid == geteuid() || uid == 0))
+	if (ff_sock_peer(fd, &uid, &pid, NULL) == 0 && (uid == geteuid() || uid == 0)) {
+		*ret_uid = uid;
 		return true;
+	}
 	ff_log_warn(&l->core->log, "socket.refused", "uid %lu may not use the %s socket", (unsigned long)uid, socket);
 	return false;
 }

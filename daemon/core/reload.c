@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "store/audit.h"
 
 #define HOOK_CONF_MAX (1024 * 1024)
 /* Names of keys, and mistakes, for the log. */
@@ -104,6 +105,7 @@ static void reload(struct ff_core *core)
 	ff_log_info(&core->log, "core.reloaded", "the configuration was read again");
 	if (held.len)
 		ff_log_warn(&core->log, "core.held", "these need a restart and stay as they were: %s", held.data);
+	(void)ff_core_audit(core, &(struct ff_audit){ .uid = -1, .action = "reload", .text = ff_conf_file(core->conf) }, NULL); /* no reason to stop */
 	ff_gateway_look(core);
 	ff_core_dispatch(core); /* there may be room for more jobs now */
 }

@@ -177,6 +177,8 @@ int ff_core_restore(const struct ff_conf *conf, const char *file)
 
 	rc = ff_dir_make(state, 0711, &err) < 0 || check_owner(state, &err) < 0 || ff_core_lock(&core, &err) < 0
 		? -1 : restore_locked(conf, file, &err);
+	if (rc == 0)
+		ff_audit_restored(conf, file);
 	ff_close(&core.lock_fd);
 	if (rc < 0) {
 		(void)fprintf(stderr, FF_DAEMON ": %s\n", err.text);

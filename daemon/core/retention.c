@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/audit.h"
 #include "store/retention.h"
 
 /* Between two steps, and the bounds of the time between two passes. */
@@ -46,7 +47,8 @@ static int64_t time_of(const struct ff_core *core, enum ff_conf_key key)
 /* A quarter of the shortest time, so that what is old goes soon after. */
 static int64_t interval(const struct ff_core *core)
 {
-	static const enum ff_conf_key keys[] = { FF_CONF_RETENTION_JOBS, FF_CONF_RETENTION_LOGS, FF_CONF_RETENTION_MODEL };
+	static const enum ff_conf_key keys[] = { FF_CONF_RETENTION_JOBS, FF_CONF_RETENTION_LOGS, FF_CONF_RETENTION_MODEL,
+						FF_CONF_RETENTION_AUDIT };
 	int64_t ms = PASS_MOST_MS;
 
 	for (size_t i = 0; i < FF_ARRAY_LEN(keys); i++) {
@@ -212,6 +214,10 @@ static int rows(struct ff_retention *r, struct ff_err *err)
 
 static int shrink(struct ff_retention *r, bool *ret_over, struct ff_err *err)
 {
+	int64_t keep = time_of(r->core, FF_CONF_RETENTION_AUDIT);
+
+	if (keep && ff_audit_expire(r->core->store, ff_age_now(r->core) - keep, err) < 0)
+		return -1;
 	if (ff_age_save(r->core, err) < 0 || ff_retention_shrink(r->core->store, ret_over, err) < 0)
 		return -1;
 	if (*ret_over && r->forgotten)

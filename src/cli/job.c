@@ -71,9 +71,12 @@ static int job_command(struct ff_cli *cli, const struct ff_args *args, const cha
 {
 	FF_AUTO(ff_json_drop) json_t *job = NULL;
 	struct held held = { .cli = cli };
+	const char *who = cli->remote ? ff_print_getenv(cli->environ, "GL_USER") : NULL; /* gitolite: whose key it was */
 	const struct ff_talk_ask ask = { .command = command, .args = request, .on_item = on_held, .tick = on_silence,
 					 .arg = &held };
 
+	if (who)
+		(void)json_object_set_new(request, "who", ff_json_from_bytes(who));
 	if (ff_talk_once(cli, args, &ask, &job, err) < 0)
 		return -1;
 	return print_job(cli, args, job, view);

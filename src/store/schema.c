@@ -103,7 +103,7 @@ static const char *const steps[] = {
 	"CREATE TABLE ended (job INTEGER PRIMARY KEY, known_ms INTEGER NOT NULL) STRICT;"
 	/* audit: what administrators did; each row goes after retention.audit. */
 	"CREATE TABLE audit ("
-	" id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, uid INTEGER NOT NULL, action TEXT NOT NULL,"
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, uid INTEGER NOT NULL, who BLOB, action TEXT NOT NULL,"
 	" job INTEGER, text BLOB) STRICT;",
 };
 
