@@ -213,14 +213,20 @@ static char *own_path(void)
 
 static int run_role(const char *name, const struct ff_role_args *args)
 {
+	const char *file = ff_conf_str(args->conf, FF_CONF_LOG_FILE);
 	const char *word = ff_conf_str(args->conf, FF_CONF_LOG_LEVEL);
 	enum ff_log_level level = FF_LOG_INFO;
+	struct ff_err err = { 0 };
 
 	for (size_t i = 0; roles[i].name; i++) {
 		if (strcmp(roles[i].name, name))
 			continue;
 		(void)ff_log_level_by_name(word, &level); /* the table has let no other word through */
 		ff_log_setup(roles[i].name, level);
+		if (*file && ff_log_open(file, &err) < 0) {
+			(void)fprintf(stderr, FF_DAEMON ": log.file: %s\n", err.text);
+			return 1;
+		}
 		/* A peer that is gone is an error of the write, not our end. */
 		(void)signal(SIGPIPE, SIG_IGN);
 		return roles[i].main(args);

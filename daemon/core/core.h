@@ -264,6 +264,7 @@ void ff_workers_reopen_sockets(struct ff_core *core); /* after the gateway was s
 void ff_worker_sweep(struct ff_core *core, int64_t job); /* removes the folder of an ended job */
 void ff_workers_sweep_left(struct ff_core *core);        /* at start: folders of jobs that have ended */
 void ff_workers_fini(struct ff_core *core);
+void ff_workers_reopen_logs(struct ff_core *core); /* they may have been given other names */
 char *ff_job_log_path(const struct ff_core *core, int64_t job);
 
 /* --- tunnels.c: results that are pushed over ssh --------------------------------- */

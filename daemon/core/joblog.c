@@ -36,6 +36,11 @@ static void open_file(struct ff_joblog *l)
 		l->bytes = st.st_size;
 }
 
+void ff_joblog_reopen(struct ff_joblog *l)
+{
+	ff_close(&l->fd); /* the next line opens it */
+}
+
 static void write_line(struct ff_joblog *l, json_t *line, bool last)
 {
 	char *text = json_dumps(line, JSON_COMPACT);

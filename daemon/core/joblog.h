@@ -23,6 +23,8 @@ struct ff_joblog {
 
 /* text is borrowed. Those who watch the job get the line, too. */
 void ff_joblog_add(struct ff_joblog *l, const char *stream, json_t *text);
+/* The file may have been moved away: the next line goes into one of its name. */
+void ff_joblog_reopen(struct ff_joblog *l);
 void ff_joblog_end(struct ff_joblog *l);
 
 #endif

@@ -120,13 +120,15 @@ static void on_hang_up(void *arg, int signo)
 	ff_core_notify("READY=1"); /* also after a mistake: the daemon serves on */
 }
 
-/* Elsewhere it means "open your log files again", so a log rotation may send it: it must not end the daemon. */
+/* A log rotation sends it when it has given the files other names. The other roles notice by the name. */
 static void on_user_signal(void *arg, int signo)
 {
 	struct ff_core *core = arg;
 
 	(void)signo;
-	ff_log_debug(&core->log, "core.signal", "SIGUSR1: the log is standard error, there is no file to open again");
+	ff_log_reopen();
+	ff_workers_reopen_logs(core);
+	ff_log_info(&core->log, "core.reopened", "SIGUSR1: the log files were opened again");
 }
 
 void ff_reload_init(struct ff_core *core)

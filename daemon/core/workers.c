@@ -34,6 +34,12 @@ static struct worker *worker_of(const struct ff_core *core, int64_t job)
 	return NULL;
 }
 
+void ff_workers_reopen_logs(struct ff_core *core)
+{
+	for (struct worker *w = core->workers ? core->workers->first : NULL; w; w = w->next)
+		ff_joblog_reopen(&w->log);
+}
+
 /* --- what it says ------------------------------------------------------------ */
 
 static void take_log(struct worker *w, const json_t *msg)

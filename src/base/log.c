@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* One write(2) a line, so that lines of several roles on one pipe never mix. */
+/* One write(2) a line, so that lines of several roles on one pipe or in one file never mix. */
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -22,6 +24,47 @@ static const char *const level_names[] = { "debug", "info", "warn", "error" };
 static char held[4096];
 static size_t held_len;
 static bool holding;
+static int log_fd = STDERR_FILENO;
+static const char *file_path; /* NULL: standard error */
+
+static int open_file(int *ret_fd)
+{
+	*ret_fd = open(file_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0640);
+	return *ret_fd < 0 ? -1 : 0;
+}
+
+int ff_log_open(const char *path, struct ff_err *err)
+{
+	int fd;
+
+	file_path = path;
+	if (open_file(&fd) < 0) {
+		file_path = NULL;
+		return ff_err_errno(err, "%s", path);
+	}
+	log_fd = fd;
+	return 0;
+}
+
+void ff_log_reopen(void)
+{
+	int fd;
+
+	/* Without a new one the old one is better than nothing. */
+	if (!file_path || open_file(&fd) < 0)
+		return;
+	ff_close(&log_fd);
+	log_fd = fd;
+}
+
+static void follow_name(void)
+{
+	struct stat named, ours;
+
+	if (file_path && (stat(file_path, &named) < 0 || fstat(log_fd, &ours) < 0 || named.st_ino != ours.st_ino ||
+			  named.st_dev != ours.st_dev))
+		ff_log_reopen();
+}
 
 void ff_log_setup(const char *role, enum ff_log_level least)
 {
@@ -89,7 +132,13 @@ static bool is_terminal(void)
 
 	if (known < 0)
 		known = isatty(STDERR_FILENO);
-	return known;
+	return known && !file_path;
+}
+
+static void pass_on(const char *lines, size_t n)
+{
+	follow_name();
+	(void)!write(log_fd, lines, n); /* a log that is gone must not stop the service */
 }
 
 /* What went wrong is never held back. */
@@ -102,7 +151,7 @@ static void put(const char *line, size_t n, enum ff_log_level level)
 		holding = was;
 	}
 	if (!holding || n > sizeof held || level > FF_LOG_INFO) {
-		(void)!write(STDERR_FILENO, line, n); /* as above */
+		pass_on(line, n);
 		return;
 	}
 	memcpy(held + held_len, line, n);
@@ -150,6 +199,6 @@ void ff_log_release(void)
 {
 	holding = false;
 	if (held_len)
-		(void)!write(STDERR_FILENO, held, held_len); /* a log that is gone must not stop the service */
+		pass_on(held, held_len);
 	held_len = 0;
 }

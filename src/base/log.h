@@ -4,7 +4,7 @@
 
 /*
  * The log of a role: one event a line on stderr, a JSON object, or key=value
- * when stderr is a terminal.  Fields in this order: ts level role msg event
+ * when stderr is a terminal; or a JSON object a line in a file.  Fields in this order: ts level role msg event
  * job repo request_id.  Roles log; library code returns a struct ff_err.
  *
  * The job is part of the handle, so that it cannot be left out:
@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 
 #define FF_LOG_MSG_MAX 1024
@@ -33,6 +34,13 @@ struct ff_log {
 
 /* Before the first line, and again when the level changes. role is borrowed for good. */
 void ff_log_setup(const char *role, enum ff_log_level least);
+/*
+ * From now on lines go to this file (borrowed for good) instead of stderr.  It
+ * is opened again when another file has its name, so that each role notices by
+ * itself that it was rotated away; ff_log_reopen does so at once.
+ */
+int ff_log_open(const char *path, struct ff_err *err);
+void ff_log_reopen(void);
 /* -1 when there is no level of that name (debug info warn error). */
 int ff_log_level_by_name(const char *name, enum ff_log_level *ret_level);
 /* The handle without a job. */

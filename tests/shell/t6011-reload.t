@@ -61,8 +61,13 @@ test_expect 'the new settings are in force: another trigger, another worker' '
 '
 
 test_expect 'the level of the log is in force' '
+	set_key log.level warn
+	kill -s HUP "$(process_pid daemon)"
+	wait_until "[ \"\$(git config -f run/roles.conf log.level)\" = warn ]"
 	kill -s USR1 "$(process_pid daemon)"
-	wait_until "grep -q \"\\\"level\\\":\\\"debug\\\".*SIGUSR1\" daemon.log"
+	set_key log.level debug
+	reload core.reloaded
+	unlike "$(cat daemon.log)" core.reopened
 	ff list
 '
 

@@ -63,7 +63,7 @@ test_expect 'after retention.audit it goes' '
 test_expect 'jobs come and go, with what they leave: the record stays as large as it is' '
 	head -c 20000 /dev/zero | tr "\0" x >big
 	: >pages
-	for round in 1 2 3 4; do
+	for round in 1 2 3; do
 		for n in 1 2 3; do push_to "soak$n" -o claude=work; done
 		for n in 1 2 3 4 5 6 7 8; do
 			ff submit "$T/app.git" main -F big --json >job
