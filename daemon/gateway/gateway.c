@@ -166,7 +166,9 @@ static void on_open(struct ff_gw *gw, const json_t *msg)
 		gw->jobs = job;
 	}
 	job->attempt = attempt;
-	close_socket(job); /* of an attempt whose end we were not told */
+	/* Of an attempt whose end we were not told: it must not ask on in the name of this one. */
+	close_socket(job);
+	ff_front_sweep(job, true);
 	if (open_socket(job, &err) < 0) {
 		struct ff_log log = ff_log_job(ff_log_main(), id, NULL);
 

@@ -354,6 +354,66 @@ static void refused_worker_touches_nothing_more(void **state)
 	assert_out(w, "git -C r.git for-each-ref --format='%(refname)' refs/heads/claude-results refs/notes; ls hook-said 2>/dev/null || true", "");
 }
 
+/* A worker that has asked for leave to publish, stopped before it hears the answer. */
+static struct ff_chan *stopped_before_publishing(struct world *w, pid_t *ret_pid)
+{
+	struct ff_chan *chan = start(w, ret_pid);
+	enum ff_msg_type type;
+	bool asks = false;
+	json_t *msg;
+	int fd = -1, status;
+
+	assert_int_equal(ff_chan_send(chan, FF_MSG_JOB, job_message(w, task), -1, NULL), 0);
+	while (!asks) {
+		assert_int_equal(ff_chan_recv(chan, WAIT_MS, &type, &msg, &fd, NULL), 0);
+		if (type == FF_MSG_STEP)
+			take_step(w, msg);
+		asks = type == FF_MSG_STEP && !strcmp(json_string_value(json_object_get(msg, "step")), "publish");
+		json_decref(msg);
+		if (type == FF_MSG_STEP && !asks)
+			assert_int_equal(ff_chan_send(chan, FF_MSG_ACK, json_object(), -1, NULL), 0);
+	}
+	assert_int_equal(kill(*ret_pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(*ret_pid, &status, WUNTRACED), *ret_pid);
+	assert_true(WIFSTOPPED(status));
+	return chan;
+}
+
+/* It may have its leave and not know yet that it is no longer wanted, or be told so. */
+static void a_stale_worker_wakes_up(struct world *w, enum ff_msg_type answer)
+{
+	static const char refs[] = "git -C r.git for-each-ref; cat hook-said";
+	FF_AUTO(ff_free) char *before = NULL;
+	pid_t pid;
+	struct ff_chan *chan = stopped_before_publishing(w, &pid);
+
+	/* As long as it lives, no other attempt works in its folder. */
+	assert_true(attempt(w, task, 0, REFUSE));
+	assert_string_equal(done_word(w, "error"), "IO");
+	sh(w, "rm state/jobs/7/lock"); /* as if they were on two hosts */
+	assert_true(attempt(w, task, 0, REFUSE));
+	assert_string_equal(w->trace, "publish+ publish-");
+	assert_published(w);
+	before = out(w, refs);
+	assert_int_equal(ff_chan_send(chan, answer, answer == FF_MSG_ACK ? json_object() : json_pack("{s:s}", "text", "out of date"),
+				      -1, NULL), 0);
+	ff_chan_free(&chan);
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	assert_int_equal(ff_wait(pid), 0);
+	assert_out(w, refs, before);
+	assert_published(w);
+}
+
+static void stale_worker_is_refused(void **state)
+{
+	a_stale_worker_wakes_up(*state, FF_MSG_REFUSED);
+}
+
+static void stale_worker_with_leave_sees_that_core_hung_up(void **state)
+{
+	a_stale_worker_wakes_up(*state, FF_MSG_ACK);
+}
+
 static void no_change_is_no_branch(void **state)
 {
 	struct world *w = *state;
@@ -495,6 +555,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(conflict_is_shown, make, unmake),
 		cmocka_unit_test_setup_teardown(foreign_branch_is_not_moved, make, unmake),
 		cmocka_unit_test_setup_teardown(refused_worker_touches_nothing_more, make, unmake),
+		cmocka_unit_test_setup_teardown(stale_worker_is_refused, make, unmake),
+		cmocka_unit_test_setup_teardown(stale_worker_with_leave_sees_that_core_hung_up, make, unmake),
 		cmocka_unit_test_setup_teardown(failure_has_its_class, make, unmake),
 		cmocka_unit_test_setup_teardown(probe_and_sweep, make, unmake),
 		cmocka_unit_test_setup_teardown(another_boot_starts_the_tree_anew, make, unmake),
