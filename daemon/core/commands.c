@@ -273,6 +273,7 @@ static void copy_spec(struct ff_job *to, const struct ff_job *from)
 static int cmd_retry(struct ff_request *r, const json_t *args, struct ff_err *err)
 {
 	FF_AUTO(ff_job_free) struct ff_job *again = ff_job_new();
+	FF_AUTO(ff_free) char *as = NULL;
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
 	struct ff_core *core = ff_request_core(r);
 
@@ -285,7 +286,8 @@ static int cmd_retry(struct ff_request *r, const json_t *args, struct ff_err *er
 	copy_spec(again, job);
 	if (ff_core_create(core, again, 0, job->id, err) < 0)
 		return -1;
-	if (ff_core_enqueue(core, again, err) < 0 || ff_request_audit(r, "retry", job->id, NULL, err) < 0) {
+	as = ff_asprintf("as job %" PRId64, again->id);
+	if (ff_core_enqueue(core, again, err) < 0 || ff_request_audit(r, "retry", job->id, as, err) < 0) {
 		ff_turn_fail(core, err); /* half a job would wait for ever for a push that it does not have */
 		return -1;
 	}

@@ -31,6 +31,7 @@ test_expect 'what is done by command is noted, with who and when' '
 	is "$(ff admin audit --json -n 3 | json 0.uid)" -1
 	is "$(ff admin audit --json | json 4.uid)" "$(id -u)"
 	like "$(ff admin audit)" "cancel +$n +not now"
+	like "$(ff admin audit)" "retry +$n +as job $m"
 	like "$(ff admin audit --json | json 0.at)" "^20..-..-..T.*Z\$"
 	start_model "$T/scenario.json"
 '
