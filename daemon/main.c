@@ -44,8 +44,9 @@
  *~ Tour, stop 1, the roles.  Each holds what the others must not: core the
  *~ database and the queue (daemon/core), a worker one repository and the
  *~ job's sandbox (daemon/worker, daemon/sandbox), a reader one repository to
- *~ look things up, the gateway the model key and the network
- *~ (daemon/gateway), a tunnel the ssh key of one push (daemon/tunnel).  They share no memory and no headers, only the messages
+ *~ look things up, a keeper one repository to tidy it (daemon/keeper), the
+ *~ gateway the model key and the network (daemon/gateway), a tunnel the ssh
+ *~ key of one push (daemon/tunnel).  They share no memory and no headers, only the messages
  *~ of src/ipc/msg.def.
  */
 static const struct {
@@ -55,6 +56,7 @@ static const struct {
 	{ "core", ff_core_main },
 	{ "worker", ff_worker_main },
 	{ "reader", ff_reader_main },
+	{ "keeper", ff_keeper_main },
 	{ "gateway", ff_gateway_main },
 	{ "tunnel", ff_tunnel_main },
 	{ NULL, NULL },

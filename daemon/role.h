@@ -33,6 +33,7 @@ int ff_core_check_record(const struct ff_conf *conf);
 int ff_core_restore(const struct ff_conf *conf, const char *file);
 int ff_worker_main(const struct ff_role_args *args);
 int ff_reader_main(const struct ff_role_args *args);
+int ff_keeper_main(const struct ff_role_args *args);
 int ff_gateway_main(const struct ff_role_args *args);
 int ff_tunnel_main(const struct ff_role_args *args);
 

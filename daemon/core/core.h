@@ -54,7 +54,7 @@ struct ff_core {
 
 	/* jobs.c: jobs of this turn whose new state needs something */
 	struct ff_act {
-		int64_t job;
+		int64_t job, repo;
 		enum ff_job_state state; /* the last of the turn */
 		bool timer;              /* it has a time to live, which the loop's timer must know */
 	} *acts;
@@ -78,6 +78,7 @@ struct ff_core {
 	struct ff_backup_run *backup; /* backup.c; NULL: none is made */
 	struct ff_retention *retention; /* retention.c */
 	struct ff_age *age;           /* age.c */
+	struct ff_upkeep *upkeep;     /* upkeep.c */
 	struct ff_watch *timer;       /* timers.c */
 	int64_t clock_offset;         /* timers.c: wall clock over monotonic clock */
 	int64_t clock_said_ms;        /* timers.c: monotonic */
@@ -368,6 +369,12 @@ bool ff_age_trusted(const struct ff_core *core);
 /* So that the next start knows; within a turn. */
 int ff_age_save(struct ff_core *core, struct ff_err *err);
 void ff_age_fini(struct ff_core *core);
+/* --- upkeep.c: keepers tidy repositories ------------------------------------------ */
+void ff_upkeep_init(struct ff_core *core);
+/* Something was written into the repository. */
+void ff_upkeep_note(struct ff_core *core, int64_t repo);
+/* Ends a keeper that runs, and waits for it. */
+void ff_upkeep_fini(struct ff_core *core);
 
 /* --- backup.c, restore.c ------------------------------------------------------- */
 void ff_backup_init(struct ff_core *core); /* removes what an earlier one left */

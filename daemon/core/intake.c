@@ -181,6 +181,8 @@ static void after_commit(struct ff_core *core, void *arg, bool ok)
 		finish(t, FF_PUSH_LATER);
 		return;
 	}
+	if (t->push.repo)
+		ff_upkeep_note(core, t->push.repo);
 	if (t->new_repo)
 		ff_reconcile(core, t->new_repo, true);
 	for (size_t i = 0; i < AHEAD_MAX; i++)

@@ -105,7 +105,7 @@ static void after_act(struct ff_core *core, const struct ff_job *job)
 		core->acts = ff_realloc(core->acts, core->n_acts + 1, sizeof *core->acts);
 		i = ++core->n_acts;
 	}
-	core->acts[i - 1] = (struct ff_act){ .job = job->id, .state = job->state, .timer = job->spec.ttl_ms != 0 };
+	core->acts[i - 1] = (struct ff_act){ .job = job->id, .repo = job->repo, .state = job->state, .timer = job->spec.ttl_ms != 0 };
 }
 
 /* The next job of this source may go now. */
@@ -337,6 +337,7 @@ static void act_on(struct ff_core *core, const struct ff_act *a)
 	case FF_JOB_SUPERSEDED:
 	case FF_JOB_EXPIRED:
 		ff_worker_stop(core, a->job);
+		ff_upkeep_note(core, a->repo);
 		ff_watch_ended(core, a->job);
 		break;
 	}

@@ -364,6 +364,7 @@ static void check_hook(struct doctor *d, const char *path)
 	struct hook_check check = { d, path, false };
 	struct ff_hookwork work = {
 		.repo = &repo, .program = program, .conf_path = conf_path, .say = hook_said, .arg = &check,
+		.maintain = ff_conf_bool(d->cli->conf, FF_CONF_MAINTENANCE_ENABLED),
 	};
 	struct ff_err err = { 0 };
 

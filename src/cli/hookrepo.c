@@ -66,20 +66,6 @@ static int enter(struct ff_hookrepo *r, gid_t group, bool must_own, struct ff_er
 
 /* ---- git */
 
-static char *find_git(void)
-{
-	const char *path = getenv("PATH");
-
-	for (const char *p = path ? path : ""; *p; p += strcspn(p, ":"), p += *p == ':') {
-		FF_AUTO(ff_free) char *dir = ff_memdup0(p, strcspn(p, ":"));
-		FF_AUTO(ff_free) char *file = ff_path_join(dir, "git");
-
-		if (*dir == '/' && access(file, X_OK) == 0)
-			return ff_steal(&file);
-	}
-	return ff_strdup("/usr/bin/git");
-}
-
 /* Those that `git rev-parse --local-env-vars` lists all begin with GIT_. */
 static bool kept_variable(const char *v)
 {
@@ -135,7 +121,7 @@ int ff_hookgit_run(const struct ff_hookrepo *repo, const char *const *args, stru
 {
 	FF_AUTO(ff_close) int out_fd = memfd_create("git-out", MFD_CLOEXEC);
 	FF_AUTO(ff_close) int err_fd = memfd_create("git-err", MFD_CLOEXEC);
-	FF_AUTO(ff_free) char *git = find_git();
+	FF_AUTO(ff_free) char *git = ff_program_path("git");
 	FF_AUTO(free_words) char **env = clean_environment(repo->home);
 	FF_AUTO(free_words) char **argv = ff_calloc(ARGS_MAX + 4, sizeof *argv);
 	struct ff_spawn what = { .path = git, .argv = argv, .envp = env, .cwd = repo->path,
@@ -143,6 +129,8 @@ int ff_hookgit_run(const struct ff_hookrepo *repo, const char *const *args, stru
 	pid_t pid;
 
 	ff_assert(out_fd >= 0 && err_fd >= 0);
+	if (!git)
+		return ff_err_set(err, FF_E_NOT_FOUND, "there is no git in PATH");
 	argv[0] = ff_strdup("git");
 	for (size_t i = 0; args[i]; i++) {
 		ff_assert(i < ARGS_MAX);
@@ -164,6 +152,14 @@ char *ff_hookgit_get(const struct ff_hookrepo *repo, const char *file, const cha
 		return NULL;
 	out.data[strcspn(out.data, "\n")] = '\0';
 	return ff_strdup(out.data);
+}
+
+int ff_hookgit_set(const struct ff_hookrepo *repo, const char *verb, const char *key, const char *value,
+		   struct ff_err *err)
+{
+	const char *const args[] = { "config", "--file", "config", verb, key, value, NULL };
+
+	return ff_hookgit_run(repo, args, NULL, err) == 0 ? 0 : -1;
 }
 
 bool ff_hookgit_has(const struct ff_hookrepo *repo, const char *key, const char *value)

@@ -39,6 +39,9 @@ void ff_hookrepo_close(struct ff_hookrepo *repo);
 int ff_hookgit_run(const struct ff_hookrepo *repo, const char *const *args, struct ff_buf *out, struct ff_err *err);
 /* The last value that git uses in this repository, without newline; NULL: not set. file NULL: all files. */
 char *ff_hookgit_get(const struct ff_hookrepo *repo, const char *file, const char *key);
+/* `git config VERB KEY [VALUE]` on the repository's own file. */
+int ff_hookgit_set(const struct ff_hookrepo *repo, const char *verb, const char *key, const char *value,
+		   struct ff_err *err);
 /* Whether one of the values of key is this. */
 bool ff_hookgit_has(const struct ff_hookrepo *repo, const char *key, const char *value);
 
@@ -74,6 +77,7 @@ struct ff_hookwork {
 	const struct ff_hookrepo *repo;
 	const char *program, *conf_path;
 	bool dry_run;
+	bool maintain;             /* the daemon tidies repositories (maintenance.enabled) */
 	bool any;                  /* something of ours is there (status) */
 	void (*say)(void *arg, bool problem, const char *text); /* a change made, or a problem */
 	void *arg;
@@ -81,6 +85,21 @@ struct ff_hookwork {
 int ff_hookwork_install(struct ff_hookwork *w, struct ff_err *err);
 int ff_hookwork_uninstall(struct ff_hookwork *w, struct ff_err *err);
 void ff_hookwork_status(struct ff_hookwork *w);
+
+/* Who tidies the repository; hooktidy.c says why there is more than one answer. */
+enum ff_hooktidy {
+	FF_HOOKTIDY_OTHERS, /* somebody decided so, or ours is off: leave it */
+	FF_HOOKTIDY_UNSET,  /* nobody decided: ours is to be set */
+	FF_HOOKTIDY_OURS,
+	FF_HOOKTIDY_HALF,   /* ours is set, and git still tidies within pushes */
+	FF_HOOKTIDY_ORPHAN, /* ours is set, but the daemon tidies no longer */
+};
+enum ff_hooktidy ff_hooktidy_is(const struct ff_hookwork *w);
+int ff_hooktidy_on(struct ff_hookwork *w, struct ff_err *err);
+/* before: a file with the configuration as it was before ours was set. */
+int ff_hooktidy_off(struct ff_hookwork *w, const char *before, struct ff_err *err);
+void ff_hooktidy_status(struct ff_hookwork *w);
+
 /* The same for gitolite's LOCAL_CODE folder, which repo stands for. */
 int ff_hookgitolite_install(struct ff_hookwork *w, struct ff_err *err);
 int ff_hookgitolite_uninstall(struct ff_hookwork *w, struct ff_err *err);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/libexec.h"
 #include "base/names.h"
@@ -25,6 +27,7 @@
 #include "cli/cli.h"
 #include "cli/hookrepo.h"
 #include "conf/conf.h"
+#include "ipc/ipc.h"
 
 enum verb { VERB_INSTALL, VERB_STATUS, VERB_UNINSTALL, VERBS };
 static const char *const verb_words[VERBS] = { "install", "status", "uninstall" };
@@ -45,6 +48,7 @@ struct one { /* what is said about one repository */
 	FILE *out, *talk;
 	const char *path;
 	bool dry_run, json;
+	bool tell;  /* the daemon must know of the repository */
 	json_t *changes, *problems;
 };
 
@@ -148,7 +152,8 @@ static int work(struct request *r, const struct ff_hookrepo *repo, struct one *o
 		struct ff_err *err)
 {
 	struct ff_hookwork w = { .repo = repo, .program = r->program, .conf_path = r->conf_path,
-				 .dry_run = r->dry_run, .say = said, .arg = o };
+				 .dry_run = r->dry_run, .say = said, .arg = o,
+				 .maintain = ff_conf_bool(r->conf, FF_CONF_MAINTENANCE_ENABLED) };
 
 	if (repo->hooks && repo->outside && !r->shared && r->verb != VERB_STATUS)
 		return ff_err_set(err, FF_E_NOT_ALLOWED, "its hooks are in %s, where other repositories may use them too: "
@@ -156,7 +161,12 @@ static int work(struct request *r, const struct ff_hookrepo *repo, struct one *o
 	switch (r->verb) {
 	case VERB_INSTALL:
 		write_hook_conf(r, o);
-		return r->gitolite ? ff_hookgitolite_install(&w, err) : ff_hookwork_install(&w, err);
+		if (r->gitolite)
+			return ff_hookgitolite_install(&w, err);
+		if (ff_hookwork_install(&w, err) < 0)
+			return -1;
+		o->tell = !r->dry_run && ff_hooktidy_is(&w) == FF_HOOKTIDY_OURS;
+		return 0;
 	case VERB_UNINSTALL:
 		*ret_state = "not installed";
 		return r->gitolite ? ff_hookgitolite_uninstall(&w, err) : ff_hookwork_uninstall(&w, err);
@@ -170,12 +180,48 @@ static int work(struct request *r, const struct ff_hookrepo *repo, struct one *o
 	return -1;
 }
 
+/* The same for the same repository, so that a second run leaves no second file. */
+static void name_of(const char *path, char ret[33])
+{
+	uint64_t h[2] = { 0xcbf29ce484222325, 0x84222325cbf29ce4 };
+
+	for (const char *p = path; *p; p++)
+		for (int i = 0; i < 2; i++)
+			h[i] = (h[i] ^ (unsigned char)*p) * 0x100000001b3;
+	(void)snprintf(ret, 33, "%016" PRIx64 "%016" PRIx64, h[0], h[1]);
+}
+
+/*
+ * The daemon learns of a repository by its first push that concerns it, which
+ * may never come; one that is not to be tidied by git must be known to it
+ * from now on.  So the spool gets a push of no ref.
+ */
+static int tell_daemon(const struct request *r, const char *path, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *spool = ff_conf_state_path(r->conf, "spool");
+	FF_AUTO(ff_free) char *file = NULL;
+	FF_AUTO(ff_free) char *text = NULL;
+	json_t *msg;
+	char id[33];
+
+	name_of(path, id);
+	file = ff_asprintf("%s/%s.json", spool, id);
+	msg = json_pack("{s:s,s:i,s:s,s:I,s:o,s:n,s:[],s:[]}", "m", "push", "v", 1, "id", id, "at",
+			(json_int_t)ff_clock_wall(), "repo", ff_json_from_bytes(path), "pusher", "options", "refs");
+	text = json_dumps(msg, JSON_COMPACT);
+	json_decref(msg);
+	if (ff_file_write(file, text, strlen(text), 0644, err) == 0)
+		return 0;
+	return ff_err_wrap(err, "its packs are tidied only once a push of it started a job, since the daemon was not told");
+}
+
 static int one_repo(struct request *r, const char *path)
 {
 	struct one o = { .out = r->out, .talk = r->talk, .path = path, .dry_run = r->dry_run, .json = r->json,
 			 .changes = json_array(), .problems = json_array() };
 	const char *state = "installed";
 	bool must_own = r->verb != VERB_STATUS;
+	FF_AUTO(ff_free) char *real = NULL;
 	struct ff_hookrepo repo;
 	struct ff_err err;
 	int rc, status = 0;
@@ -183,7 +229,11 @@ static int one_repo(struct request *r, const char *path)
 	rc = r->gitolite ? ff_hookrepo_enter(path, must_own, &repo, &err) : ff_hookrepo_open(path, must_own, &repo, &err);
 	if (rc == 0)
 		rc = work(r, &repo, &o, &state, &err);
+	if (rc == 0 && o.tell)
+		real = ff_strdup(repo.path);
 	ff_hookrepo_close(&repo);
+	if (real) /* with our own account, which may write into the spool */
+		rc = tell_daemon(r, real, &err);
 	if (rc < 0) {
 		state = "error";
 		status = ff_err_exit(err.code);

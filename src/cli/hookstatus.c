@@ -112,4 +112,5 @@ void ff_hookwork_status(struct ff_hookwork *w)
 		problem(w, "receive.advertisePushOptions is not true, so a push with -o fails: install again");
 	if (!ff_hookgit_has(w->repo, "receive.hideRefs", FF_REF_PRIVATE))
 		problem(w, "receive.hideRefs does not name " FF_REF_PRIVATE ": install again");
+	ff_hooktidy_status(w);
 }

@@ -321,6 +321,16 @@ static int copy_file(const char *from, const char *to, struct ff_err *err)
 	return ff_file_write(to, text.data, text.len, st.st_mode & 0777, err);
 }
 
+static bool same_file(const char *a, const char *b)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf x, y;
+
+	ff_buf_init(&x, CONFIG_MAX);
+	ff_buf_init(&y, CONFIG_MAX);
+	return ff_file_read(a, &x, NULL) == 0 && ff_file_read(b, &y, NULL) == 0 && x.len == y.len &&
+	       !memcmp(x.data, y.data, x.len);
+}
+
 static bool advertised(const struct ff_hookwork *w)
 {
 	const char *const args[] = { "config", "--type=bool", "--get", ADVERTISE, NULL };
@@ -330,11 +340,36 @@ static bool advertised(const struct ff_hookwork *w)
 	return ff_hookgit_run(w->repo, args, &out, NULL) == 0 && !strcmp(out.data, "true\n");
 }
 
-static int config(struct ff_hookwork *w, const char *verb, const char *key, const char *value, struct ff_err *err)
-{
-	const char *const args[] = { "config", "--file", "config", verb, key, value, NULL };
+struct wish {
+	bool advertise, hide, tidy, tidy_off;
+};
 
-	return ff_hookgit_run(w->repo, args, NULL, err) == 0 ? 0 : -1;
+static struct wish look_at_config(struct ff_hookwork *w)
+{
+	enum ff_hooktidy tidy = ff_hooktidy_is(w);
+	struct wish wish = { .advertise = !advertised(w), .hide = !ff_hookgit_has(w->repo, HIDE, FF_REF_PRIVATE),
+			     .tidy = tidy == FF_HOOKTIDY_UNSET || tidy == FF_HOOKTIDY_HALF, .tidy_off = tidy == FF_HOOKTIDY_ORPHAN };
+
+	if (wish.advertise)
+		say(w, false, "set " ADVERTISE " = true");
+	if (wish.hide)
+		say(w, false, "add " HIDE " = " FF_REF_PRIVATE);
+	if (wish.tidy)
+		say(w, false, "set receive.autogc = false and " FF_KEY_MAINTENANCE " = true, since the daemon tidies");
+	if (wish.tidy_off)
+		say(w, false, "take back receive.autogc and " FF_KEY_MAINTENANCE ", since maintenance.enabled is false");
+	return wish;
+}
+
+static int change_config(struct ff_hookwork *w, const struct wish *wish, const char *before, struct ff_err *err)
+{
+	if (wish->advertise && ff_hookgit_set(w->repo, "--replace-all", ADVERTISE, "true", err) < 0)
+		return -1;
+	if (wish->hide && ff_hookgit_set(w->repo, "--add", HIDE, FF_REF_PRIVATE, err) < 0)
+		return -1;
+	if (wish->tidy && ff_hooktidy_on(w, err) < 0)
+		return -1;
+	return wish->tidy_off ? ff_hooktidy_off(w, before, err) : 0;
 }
 
 static int set_config(struct ff_hookwork *w, struct ff_err *err)
@@ -343,23 +378,18 @@ static int set_config(struct ff_hookwork *w, struct ff_err *err)
 	FF_AUTO(ff_free) char *dir = record(w, "");
 	FF_AUTO(ff_free) char *before = record(w, "config.before");
 	FF_AUTO(ff_free) char *after = record(w, "config.after");
-	bool advertise = !advertised(w), hide = !ff_hookgit_has(w->repo, HIDE, FF_REF_PRIVATE);
-	bool first = access(after, F_OK) < 0;
+	struct wish wish = look_at_config(w);
+	bool untouched;
 
-	if (advertise)
-		say(w, false, "set " ADVERTISE " = true");
-	if (hide)
-		say(w, false, "add " HIDE " = " FF_REF_PRIVATE);
-	if (w->dry_run || !(advertise || hide))
+	if (w->dry_run || !(wish.advertise || wish.hide || wish.tidy || wish.tidy_off))
 		return 0;
+	/* What others changed since our last run is not ours to take back: then that run's copy stays. */
+	untouched = access(after, F_OK) < 0 || same_file(file, after);
 	if (ff_dir_make(dir, 0755, err) < 0 || (access(before, F_OK) < 0 && copy_file(file, before, err) < 0))
 		return -1;
-	if (advertise && config(w, "--replace-all", ADVERTISE, "true", err) < 0)
+	if (change_config(w, &wish, before, err) < 0)
 		return -1;
-	if (hide && config(w, "--add", HIDE, FF_REF_PRIVATE, err) < 0)
-		return -1;
-	/* A later run leaves this as it is: what others changed in between is not ours to take back. */
-	return first ? copy_file(file, after, err) : 0;
+	return untouched ? copy_file(file, after, err) : 0;
 }
 
 int ff_hookwork_install(struct ff_hookwork *w, struct ff_err *err)
@@ -431,16 +461,6 @@ static int uninstall_type(struct ff_hookwork *w, const char *type, struct ff_err
 	return remove_folder(w, folder, err);
 }
 
-static bool same_file(const char *a, const char *b)
-{
-	FF_AUTO(ff_buf_fini) struct ff_buf x, y;
-
-	ff_buf_init(&x, CONFIG_MAX);
-	ff_buf_init(&y, CONFIG_MAX);
-	return ff_file_read(a, &x, NULL) == 0 && ff_file_read(b, &y, NULL) == 0 && x.len == y.len &&
-	       !memcmp(x.data, y.data, x.len);
-}
-
 /* Others have edited the configuration since: only what is ours is taken out. */
 static int unset_config(struct ff_hookwork *w, const char *before, struct ff_err *err)
 {
@@ -448,12 +468,14 @@ static int unset_config(struct ff_hookwork *w, const char *before, struct ff_err
 	FF_AUTO(ff_free) char *hid = ff_hookgit_get(w->repo, before, HIDE);
 	FF_AUTO(ff_free) char *has = ff_hookgit_get(w->repo, "config", ADVERTISE);
 
-	if (had && config(w, "--replace-all", ADVERTISE, had, err) < 0)
+	if (had && ff_hookgit_set(w->repo, "--replace-all", ADVERTISE, had, err) < 0)
 		return -1;
-	if (!had && has && config(w, "--unset-all", ADVERTISE, NULL, err) < 0)
+	if (!had && has && ff_hookgit_set(w->repo, "--unset-all", ADVERTISE, NULL, err) < 0)
+		return -1;
+	if (ff_hooktidy_off(w, before, err) < 0)
 		return -1;
 	if ((!hid || strcmp(hid, FF_REF_PRIVATE)) && ff_hookgit_has(w->repo, HIDE, FF_REF_PRIVATE))
-		return config(w, "--unset-all", HIDE, "^" FF_REF_PRIVATE "$", err);
+		return ff_hookgit_set(w->repo, "--unset-all", HIDE, "^" FF_REF_PRIVATE "$", err);
 	return 0;
 }
 

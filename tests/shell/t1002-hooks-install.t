@@ -424,6 +424,83 @@ test_expect 'hook files of an older kind are replaced, and uninstalled' '
 	snapshot older.git | diff before -
 '
 
+# gc.auto = 0 of the tests' own configuration says that somebody else tidies: not so in these repositories.
+tidy_repo() { # NAME [VALUE of receive.autogc]
+	fresh "$1"
+	git -C "$1.git" config gc.auto 6700
+	[ $# = 1 ] || git -C "$1.git" config receive.autogc "$2"
+	snapshot "$1.git" >"$1.before"
+}
+autogc() { git -C "$1.git" config --get receive.autogc || echo none; }
+
+test_expect 'gc is taken out of pushes where the daemon tidies, and given back' '
+	tidy_repo tidy
+	ff hooks install --dry-run tidy.git >out
+	like "$(cat out)" "would set receive.autogc = false and flowforge.maintenance = true"
+	is "$(autogc tidy)" none
+	[ "$(spooled)" = 0 ] || rm -f state/spool/*
+	ff hooks install tidy.git
+	is "$(autogc tidy)" false
+	is "$(git -C tidy.git config flowforge.maintenance)" true
+	is "$(cat state/spool/*.json | json repo)" "$T/tidy.git"
+	ff hooks install tidy.git >out
+	like "$(cat out)" "nothing to do"
+	is "$(spooled)" 1
+	status_is 0 ff hooks status tidy.git >out
+	like "$(cat out)" "the daemon tidies this repository"
+	ff hooks uninstall tidy.git
+	snapshot tidy.git | diff tidy.before -
+'
+
+test_expect 'a value that was there comes back, also when others have edited the configuration' '
+	for value in true yes; do
+		tidy_repo tidy$value $value
+		ff hooks install tidy$value.git
+		is "$(autogc tidy$value)" false
+		ff hooks uninstall tidy$value.git
+		snapshot tidy$value.git | diff tidy$value.before -
+		ff hooks install tidy$value.git
+		git -C tidy$value.git config core.compression 1
+		ff hooks uninstall tidy$value.git
+		is "$(autogc tidy$value)" $value
+		is "$(git -C tidy$value.git config core.compression)" 1
+		must_fail git -C tidy$value.git config flowforge.maintenance
+	done
+'
+
+test_expect 'whoever has a way of his own keeps it' '
+	tidy_repo own false
+	ff hooks install own.git
+	must_fail git -C own.git config flowforge.maintenance
+	status_is 0 ff hooks status own.git
+	ff hooks uninstall own.git
+	snapshot own.git | diff own.before -
+	tidy_repo zero
+	git -C zero.git config gc.auto 0
+	ff hooks install zero.git
+	is "$(autogc zero)" none
+	tidy_repo no
+	git -C no.git config flowforge.maintenance false
+	ff hooks install no.git
+	is "$(autogc no)" none
+	status_is 0 ff hooks status no.git
+'
+
+test_expect 'when the daemon tidies no longer, git gets it back by another install' '
+	tidy_repo back true
+	ff hooks install back.git
+	status_is 1 ff -c maintenance.enabled=false hooks status back.git >out 2>&1
+	like "$(cat out)" "nobody tidies this repository"
+	ff -c maintenance.enabled=false hooks install back.git
+	is "$(autogc back)" true
+	must_fail git -C back.git config flowforge.maintenance
+	status_is 0 ff -c maintenance.enabled=false hooks status back.git
+	status_is 1 ff hooks status back.git >out 2>&1
+	like "$(cat out)" "git tidies within pushes"
+	ff hooks uninstall back.git
+	snapshot back.git | diff back.before -
+'
+
 test_expect 'gitolite: files for repo-specific hooks, and back' '
 	mkdir -p local
 	ff hooks install --gitolite local >out
