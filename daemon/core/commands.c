@@ -101,38 +101,21 @@ static int cmd_list(struct ff_request *r, const json_t *args, struct ff_err *err
 	if (rc == 0) {
 		if ((int)json_array_size(l.jobs) == f.limit)
 			cursor = ff_asprintf("%" PRId64, l.last);
+		else if (f.above)
+			cursor = ff_asprintf("%" PRId64, f.above + 1);
 		ff_reply_end(r, NULL, json_pack("{s:s?}", "next_cursor", cursor));
 	}
 	json_decref(l.jobs);
 	return rc;
 }
 
-static void add_event(void *arg, int64_t seq, int64_t job, enum ff_event_type type, int64_t at_ms, const char *data)
-{
-	json_t *fields = json_loads(data, 0, NULL);
-
-	(void)json_array_append_new(arg, ff_event_to_json(seq, job, type, at_ms, fields ? fields : json_object()));
-}
-
 static int cmd_show(struct ff_request *r, const json_t *args, struct ff_err *err)
 {
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
-	struct ff_core *core = ff_request_core(r);
-	json_t *o, *events;
 
 	if (find_job(r, args, &job, err) < 0)
 		return -1;
-	events = json_array();
-	if (ff_store_events(core->store, job->id, 0, EVENTS_SHOWN, add_event, events, err) < 0) {
-		json_decref(events);
-		return -1;
-	}
-	/* Events go one by one, so that a long life does not pass the limit of a message. */
-	for (size_t i = 0; i < json_array_size(events); i++)
-		ff_reply_item(r, json_incref(json_array_get(events, i)), -1);
-	json_decref(events);
-	o = ff_job_to_json(core, job);
-	ff_reply_end(r, NULL, o);
+	ff_request_events(r, job->id, EVENTS_SHOWN);
 	return 0;
 }
 
@@ -144,12 +127,12 @@ static int cmd_watch(struct ff_request *r, const json_t *args, struct ff_err *er
 	if (json_object_get(args, "after") && ff_msg_int(args, "after", 0, INT64_MAX, &after, err) < 0)
 		return -1;
 	if (!json_object_get(args, "job")) {
-		return ff_request_watch(r, 0, after, err);
+		ff_request_watch(r, 0, after);
+		return 0;
 	}
 	if (find_job(r, args, &job, err) < 0)
 		return -1;
-	if (ff_request_watch(r, job->id, after, err) < 0)
-		return -1;
+	ff_request_watch(r, job->id, after);
 	if (ff_job_state_ended(job->state))
 		ff_watch_ended(ff_request_core(r), job->id);
 	return 0;

@@ -8,6 +8,10 @@
 #include "base/sock.h"
 
 #define CLIENTS_MAX 256
+/* Old events are read in pages, the next one when the client has read most of what was sent. */
+#define PAGE 200
+#define UNREAD_MOST (256 * 1024)
+#define UNREAD_MS 20
 
 struct client {
 	struct client *next;
@@ -25,6 +29,12 @@ struct ff_request {
 	bool watching, held;
 	int64_t hold_until_ms; /* 0: it was never held */
 	int64_t job, last_seq;
+	/* While old events are sent the new ones stay in the record: they come in their turn. */
+	struct ff_watch *behind;
+	int page;             /* events in it */
+	bool page_due;        /* when the turn is committed */
+	int64_t left;         /* events that may still be sent; then it ends */
+	bool ends;            /* when all are sent */
 };
 
 struct ff_control {
@@ -54,6 +64,7 @@ static void end_request(struct ff_request *r)
 	while (*at != r)
 		at = &(*at)->next;
 	*at = r->next;
+	ff_watch_free(&r->behind);
 	r->client->requests--;
 	drop_client_if_idle(r->client);
 	json_decref(r->msg);
@@ -111,6 +122,17 @@ void ff_reply_end(struct ff_request *r, const struct ff_err *err, json_t *data)
 
 /* --- watching ---------------------------------------------------------------- */
 
+static void end_watch(struct ff_request *r)
+{
+	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+	struct ff_err err = { 0 };
+
+	if (ff_store_job_get(ff_request_core(r)->store, r->job, &job, &err) < 0)
+		ff_reply_end(r, &err, NULL);
+	else
+		ff_reply_end(r, NULL, ff_job_to_json(ff_request_core(r), job));
+}
+
 static void old_event(void *arg, int64_t seq, int64_t job, enum ff_event_type type, int64_t at_ms, const char *data)
 {
 	struct ff_request *r = arg;
@@ -118,14 +140,76 @@ static void old_event(void *arg, int64_t seq, int64_t job, enum ff_event_type ty
 
 	ff_reply_item(r, ff_event_to_json(seq, job, type, at_ms, fields ? fields : json_object()), -1);
 	r->last_seq = seq;
+	r->page++;
 }
 
-int ff_request_watch(struct ff_request *r, int64_t job, int64_t after, struct ff_err *err)
+static void send_page(void *arg);
+
+/* A request may have ended meanwhile, so they are looked for by their flag. */
+static void send_pages(struct ff_core *core, void *arg, bool ok)
+{
+	struct ff_request *next;
+
+	(void)arg;
+	(void)ok;
+	for (struct ff_request *r = core->control ? core->control->requests : NULL; r; r = next) {
+		next = r->next;
+		if (r->page_due)
+			send_page(r);
+	}
+}
+
+static void send_page(void *arg)
+{
+	struct ff_request *r = arg;
+	int limit = r->left < PAGE ? (int)r->left : PAGE;
+	struct ff_err err = { 0 };
+
+	if (!r->client->chan) { /* it is gone, and what it asked for ends with it */
+		end_request(r);
+		return;
+	}
+	r->page_due = ff_request_core(r)->in_turn;
+	if (r->page_due) { /* what is not committed has not happened */
+		ff_turn_after(ff_request_core(r), send_pages, NULL);
+		return;
+	}
+	if (ff_chan_unread(r->client->chan) > UNREAD_MOST) {
+		ff_watch_again(r->behind, UNREAD_MS);
+		return;
+	}
+	r->page = 0;
+	if (ff_store_events(ff_request_core(r)->store, r->job, r->last_seq, limit, old_event, r, &err) < 0) {
+		ff_reply_end(r, &err, NULL);
+		return;
+	}
+	r->left -= r->page;
+	if (r->page == PAGE && r->left) {
+		ff_watch_again(r->behind, 0);
+		return;
+	}
+	if (r->ends)
+		end_watch(r);
+	else
+		ff_watch_free(&r->behind);
+}
+
+void ff_request_watch(struct ff_request *r, int64_t job, int64_t after)
 {
 	r->watching = true;
 	r->job = job;
 	r->last_seq = after;
-	return job ? ff_store_events(ff_request_core(r)->store, job, after, 100000, old_event, r, err) : 0;
+	r->left = INT64_MAX;
+	if (job)
+		r->behind = ff_loop_timer(ff_request_core(r)->loop, 0, send_page, r);
+}
+
+void ff_request_events(struct ff_request *r, int64_t job, int64_t most)
+{
+	r->job = job;
+	r->left = most;
+	r->ends = true;
+	r->behind = ff_loop_timer(ff_request_core(r)->loop, 0, send_page, r);
 }
 
 bool ff_watched(const struct ff_core *core, int64_t job)
@@ -139,7 +223,7 @@ bool ff_watched(const struct ff_core *core, int64_t job)
 void ff_watch_event(struct ff_core *core, int64_t job, int64_t seq, json_t *event)
 {
 	for (struct ff_request *r = core->control ? core->control->requests : NULL; r; r = r->next) {
-		if (!r->watching || (r->job && r->job != job) || seq <= r->last_seq)
+		if (!r->watching || r->behind || (r->job && r->job != job) || seq <= r->last_seq)
 			continue;
 		r->last_seq = seq;
 		ff_reply_item(r, json_incref(event), -1);
@@ -163,6 +247,10 @@ void ff_watch_ended(struct ff_core *core, int64_t id)
 		next = r->next;
 		if (!r->watching || r->job != id)
 			continue;
+		if (r->behind) {
+			r->ends = true;
+			continue;
+		}
 		if (!job)
 			(void)ff_store_job_get(core->store, id, &job, &err);
 		ff_reply_end(r, &err, job ? ff_job_to_json(core, job) : NULL);
@@ -278,6 +366,7 @@ void ff_control_fini(struct ff_core *core)
 	while ((r = ctl->requests)) {
 		ctl->requests = r->next;
 		json_decref(r->msg);
+		ff_watch_free(&r->behind);
 		free(r);
 	}
 	while ((c = ctl->clients)) {

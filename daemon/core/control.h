@@ -18,7 +18,9 @@ void ff_reply_item(struct ff_request *r, json_t *data, int fd);
 /* Ends the request: err NULL or without a code means success. data may be NULL; taken. */
 void ff_reply_end(struct ff_request *r, const struct ff_err *err, json_t *data);
 /* From now on this request gets the events of the job (0: of all) with seq > after, until the job ends. */
-int ff_request_watch(struct ff_request *r, int64_t job, int64_t after, struct ff_err *err);
+void ff_request_watch(struct ff_request *r, int64_t job, int64_t after);
+/* Its events so far, at most so many, and then its end with the job. */
+void ff_request_events(struct ff_request *r, int64_t job, int64_t most);
 
 /* hold.c: the record cannot be written; the request is run again when it can, or refused. */
 void ff_hold_request(struct ff_request *r);

@@ -83,6 +83,11 @@ struct ff_chan *ff_chan_new(int fd, enum ff_peer self, enum ff_peer peer)
 	return c;
 }
 
+size_t ff_chan_unread(const struct ff_chan *c)
+{
+	return c->out_bytes;
+}
+
 static void drop_first_out(struct ff_chan *c)
 {
 	struct out_item *it = c->out_first;

@@ -72,6 +72,8 @@ int ff_chan_recv(struct ff_chan *chan, int timeout_ms, enum ff_msg_type *ret_typ
 /* Blocking: send, then wait for the next message. */
 int ff_chan_call(struct ff_chan *chan, enum ff_msg_type type, json_t *msg,
 		 enum ff_msg_type *ret_type, json_t **ret_msg, struct ff_err *err);
+/* Bytes that were sent and that the other end has not made room for yet. */
+size_t ff_chan_unread(const struct ff_chan *chan);
 int ff_chan_fd(const struct ff_chan *chan); /* borrowed, for poll(2) */
 
 const char *ff_msg_name(enum ff_msg_type type);
