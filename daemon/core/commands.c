@@ -17,6 +17,8 @@
 
 #define LIST_DEFAULT 50
 #define LIST_MOST 200
+/* Where no index leads to the jobs of a list, no more are looked at in one go: all pushes wait meanwhile. */
+#define LIST_LOOK 20000
 #define EVENTS_SHOWN 10000
 
 typedef int (*command_fn)(struct ff_request *r, const json_t *args, struct ff_err *err);
@@ -80,6 +82,23 @@ static int list_filter(struct ff_core *core, const json_t *args, struct ff_job_f
 	return 0;
 }
 
+static bool must_look(const struct ff_job_filter *f)
+{
+	return f->ref || (f->repo && f->state >= FF_JOB_COMPLETED);
+}
+
+static int bound_look(struct ff_core *core, struct ff_job_filter *f, struct ff_err *err)
+{
+	int64_t last = f->below;
+
+	if (!must_look(f))
+		return 0;
+	if (!f->below && ff_store_last_job(core->store, &last, err) < 0)
+		return -1;
+	f->above = last > LIST_LOOK ? last - LIST_LOOK : 0;
+	return 0;
+}
+
 static int cmd_list(struct ff_request *r, const json_t *args, struct ff_err *err)
 {
 	struct ff_core *core = ff_request_core(r);
@@ -89,6 +108,8 @@ static int cmd_list(struct ff_request *r, const json_t *args, struct ff_err *err
 	struct ff_job_filter f = { 0 };
 	int rc = list_filter(core, args, &f, &ref, err);
 
+	if (rc == 0)
+		rc = bound_look(core, &f, err);
 	if (rc == 0)
 		rc = ff_store_list(core->store, &f, list_one, &l, err);
 	for (size_t i = 0; rc == 0 && i < json_array_size(l.jobs); i++) {

@@ -171,6 +171,7 @@ static int begin(struct ff_core *core, struct ff_err *err)
 	ff_backup_init(core);
 	ff_readers_init(core);
 	ff_workers_init(core);
+	ff_crowd_init(core);
 	ff_intake_init(core);
 	if (ff_gateway_start(core, err) < 0 || ff_hooks_init(core, err) < 0 || ff_control_init(core, err) < 0 ||
 	    ff_guests_init(core, err) < 0)
@@ -195,6 +196,7 @@ static void end(struct ff_core *core)
 	ff_gateway_bill_again(core); /* what a failed turn was to record, and was not yet tried again */
 	ff_turn_end(core);
 	ff_timers_fini(core);
+	ff_crowd_fini(core);
 	ff_retention_fini(core);
 	ff_age_fini(core);
 	ff_upkeep_fini(core);

@@ -78,6 +78,7 @@ struct ff_core {
 	struct ff_backup_run *backup; /* backup.c; NULL: none is made */
 	struct ff_retention *retention; /* retention.c */
 	struct ff_age *age;           /* age.c */
+	struct ff_crowd *crowd;       /* crowd.c */
 	struct ff_upkeep *upkeep;     /* upkeep.c */
 	struct ff_watch *timer;       /* timers.c */
 	int64_t clock_offset;         /* timers.c: wall clock over monotonic clock */
@@ -130,6 +131,8 @@ int ff_core_create(struct ff_core *core, struct ff_job *job, int64_t push, int64
 int ff_core_submit(struct ff_core *core, struct ff_job *job, int64_t push, int64_t retry_of, struct ff_err *err);
 /* Its task is known: queued, or waiting for an earlier job of the same source. */
 int ff_core_enqueue(struct ff_core *core, struct ff_job *job, struct ff_err *err);
+/* Does what the present state of the job needs; may be called again without harm. */
+void ff_job_action(struct ff_core *core, int64_t job);
 /* The attempt of a worker is over without an outcome of its own: try again or fail. */
 void ff_core_attempt_failed(struct ff_core *core, int64_t job, int attempt, enum ff_err_code code, const char *text);
 /* What keeps every job from running (sandbox, key), NULL for nothing; and whether that is known already. */
@@ -141,12 +144,22 @@ void ff_core_unblock(struct ff_core *core);
 void ff_core_dispatch(struct ff_core *core);
 void ff_core_dispatch_now(struct ff_core *core); /* turn.c */
 /* At start, and when the record works again: running jobs without a worker go back to the queue, for this reason;
-   every waiting job is asked for its action again. */
+   soon every waiting job is asked for its action again. */
 int ff_core_restart_jobs(struct ff_core *core, const char *why, struct ff_err *err);
 /* By number or UUID. */
 int ff_core_find_job(struct ff_core *core, const char *word, struct ff_job **ret_job, struct ff_err *err);
 /* "https://host/jobs/12", or "" without server.url. Freed by ff_free. */
 char *ff_core_job_url(const struct ff_core *core, int64_t job);
+
+/* --- crowd.c: all jobs of a kind, some a turn -------------------------------- */
+void ff_crowd_init(struct ff_core *core);
+/* The sandbox is missing: queued jobs wait as blocked. */
+void ff_crowd_block(struct ff_core *core);
+/* It is there: they are queued again. */
+void ff_crowd_unblock(struct ff_core *core);
+/* Every waiting job that may have been forgotten is asked for its action. */
+void ff_crowd_ask(struct ff_core *core);
+void ff_crowd_fini(struct ff_core *core);
 
 /* --- guards.c: no more jobs than anybody wanted ---------------------------- */
 /* Ends older jobs of the same branch that ask for the same and were not started. *ret_last: the last of them, or 0. */

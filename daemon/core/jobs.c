@@ -18,8 +18,8 @@
 
 /* A job that was running at this many starts of the daemon may be what ends it. */
 #define RESTARTS_MAX 20
-/* Jobs moved at a time when the sandbox comes back or the daemon starts. */
-#define BATCH 100000
+/* Over the most that server.workers can let run. */
+#define RUNNING_MAX 1000
 
 struct told {
 	int64_t seq;
@@ -256,17 +256,6 @@ int ff_core_enqueue(struct ff_core *core, struct ff_job *job, struct ff_err *err
 
 /* --- actions ----------------------------------------------------------- */
 
-static void unblock(struct ff_core *core, int64_t id)
-{
-	struct ff_event ev = { .type = FF_EVENT_JOB_QUEUED };
-	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
-	struct ff_err err = { 0 };
-
-	if ((ff_store_job_get(core->store, id, &job, &err) < 0 || ff_core_event(core, job, &ev, &err) < 0) &&
-	    err.code != FF_E_STORE)
-		ff_log_error(&core->log, "queue.unblock", "job %" PRId64 ": %s", id, err.text);
-}
-
 static void action_waiting(struct ff_core *core, const struct ff_job *job)
 {
 	struct ff_err err = { 0 };
@@ -289,16 +278,13 @@ static void action_waiting(struct ff_core *core, const struct ff_job *job)
 		if (release_source(core, job, &err) < 0)
 			ff_log_warn(&core->log, "queue.release", "job %" PRId64 ": %s", job->id, err.text);
 		break;
-	case FF_WAIT_BLOCKED:
-		if (!ff_core_missing(core))
-			unblock(core, job->id); /* it was mended when nobody could write that down */
-		break;
+	case FF_WAIT_BLOCKED: /* crowd.c */
 	case FF_WAIT_NONE:
 		break;
 	}
 }
 
-static void look_and_act(struct ff_core *core, int64_t id)
+void ff_job_action(struct ff_core *core, int64_t id)
 {
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
 	struct ff_err err = { 0 };
@@ -322,11 +308,11 @@ static void act_on(struct ff_core *core, const struct ff_act *a)
 	case FF_JOB_WAITING:
 		if (a->timer)
 			ff_timers_run(core);
-		look_and_act(core, a->job);
+		ff_job_action(core, a->job);
 		break;
 	case FF_JOB_RUNNING:
 		if (!ff_worker_start_promised(core, a->job))
-			look_and_act(core, a->job);
+			ff_job_action(core, a->job);
 		break;
 	case FF_JOB_HELD:
 		break;
@@ -355,9 +341,6 @@ static int start_job(struct ff_core *core, int64_t id, struct ff_err *err)
 	if (ff_turn_open(core, err) < 0 || ff_store_job_get(core->store, id, &job, err) < 0)
 		return -1;
 	ev.attempt = job->attempt + 1;
-	if (!guest && ff_core_missing(core))
-		ev = (struct ff_event){ .type = FF_EVENT_JOB_WAITING, .wait = FF_WAIT_BLOCKED,
-					.text = ff_core_missing(core) };
 	if (ff_core_event(core, job, &ev, err) < 0)
 		return -1;
 	if (guest)
@@ -365,18 +348,14 @@ static int start_job(struct ff_core *core, int64_t id, struct ff_err *err)
 	return 0;
 }
 
-/* *ret: whether one more job may leave the queue: for a guest, for a child of ours, or to wait until this host is mended. */
+/* *ret: whether one more job may leave the queue: for a guest, or for a child of ours. */
 static int room(struct ff_core *core, bool *ret, struct ff_err *err)
 {
 	int64_t running = 0;
 
 	*ret = ff_guest_waits(core);
-	if (*ret)
+	if (*ret || ff_core_missing(core))
 		return 0;
-	if (ff_core_missing(core)) {
-		*ret = !core->guests; /* with it, they wait in the queue for whoever comes */
-		return 0;
-	}
 	if (ff_store_count(core->store, FF_JOB_RUNNING, &running, err) < 0)
 		return -1;
 	*ret = running - ff_guest_jobs(core) < ff_conf_int(core->conf, FF_CONF_SERVER_WORKERS);
@@ -397,15 +376,8 @@ bool ff_core_missing_known(const struct ff_core *core)
 
 void ff_core_unblock(struct ff_core *core)
 {
-	FF_AUTO(ff_free) int64_t *ids = NULL;
-	struct ff_err err = { 0 };
-	size_t n = 0;
-
-	/* A reason that is over is replaced by the one that is left. */
-	if (ff_core_missing_known(core) &&
-	    ff_store_jobs_in(core->store, FF_JOB_WAITING, FF_WAIT_BLOCKED, BATCH, &ids, &n, &err) == 0)
-		for (size_t i = 0; i < n; i++)
-			unblock(core, ids[i]);
+	if (ff_core_missing_known(core))
+		ff_crowd_unblock(core);
 	ff_core_dispatch(core);
 }
 
@@ -423,6 +395,8 @@ void ff_core_dispatch_now(struct ff_core *core)
 	core->dispatch = false;
 	if (core->draining || core->store_broken || !ff_core_missing_known(core))
 		return; /* mend.c comes here again */
+	if (ff_core_missing(core) && !core->guests) /* with guests, jobs wait in the queue for whoever comes */
+		ff_crowd_block(core);
 	while (room(core, &more, &err) == 0 && more && ff_store_next_queued(core->store, &id, &err) == 0 && id)
 		if (start_job(core, id, &err) < 0)
 			break;
@@ -472,7 +446,7 @@ static int requeue_running(struct ff_core *core, const char *why, struct ff_err 
 	FF_AUTO(ff_free) int64_t *ids = NULL;
 	size_t n = 0;
 
-	if (ff_store_jobs_in(core->store, FF_JOB_RUNNING, FF_WAIT_NONE, BATCH, &ids, &n, err) < 0)
+	if (ff_store_jobs_in(core->store, FF_JOB_RUNNING, FF_WAIT_NONE, RUNNING_MAX, &ids, &n, err) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		FF_AUTO(ff_job_free) struct ff_job *job = NULL;
@@ -493,14 +467,11 @@ static int requeue_running(struct ff_core *core, const char *why, struct ff_err 
 
 int ff_core_restart_jobs(struct ff_core *core, const char *why, struct ff_err *err)
 {
-	FF_AUTO(ff_free) int64_t *ids = NULL;
-	size_t n = 0;
-
-	if (requeue_running(core, why, err) < 0 ||
-	    ff_store_jobs_in(core->store, FF_JOB_WAITING, FF_WAIT_NONE, BATCH, &ids, &n, err) < 0)
+	if (requeue_running(core, why, err) < 0)
 		return -1;
-	for (size_t i = 0; i < n && !core->turn_failed; i++)
-		look_and_act(core, ids[i]);
+	ff_crowd_ask(core);
+	if (ff_core_missing_known(core) && !ff_core_missing(core))
+		ff_crowd_unblock(core); /* it was mended when nobody could write that down */
 	return 0;
 }
 

@@ -42,17 +42,18 @@ static void try_later(struct ff_sandbox_state *s)
 static void answered(struct ff_sandbox_state *s, bool ok, const char *text)
 {
 	FF_AUTO(ff_free) char *before = ff_steal(&s->missing);
+	bool same = !ok && before && !strcmp(before, text);
 
 	s->answered = s->known = true;
+	s->missing = ok ? NULL : ff_strdup(text);
 	ff_watch_free(&s->deadline);
-	if (ok) {
+	try_later(s);
+	if (same) /* said and done at the first try */
+		return;
+	if (ok)
 		ff_log_info(&s->core->log, "sandbox.ready", "jobs run in a sandbox on this host");
-	} else {
-		s->missing = ff_strdup(text);
-		if (!before || strcmp(before, text) != 0) /* once, not at each try */
-			ff_log_error(&s->core->log, "sandbox.missing", "%s: jobs wait until this is mended", text);
-		try_later(s);
-	}
+	else
+		ff_log_error(&s->core->log, "sandbox.missing", "%s: jobs wait until this is mended", text);
 	ff_core_unblock(s->core);
 }
 

@@ -48,7 +48,9 @@ struct ff_readers {
 	struct ff_core *core;
 	struct reader *first;
 	int64_t last_id;
-	struct waiting *waiting, **waiting_end; /* first come, first served */
+	struct waiting *waiting;
+	struct waiting **urgent_end;  /* for these somebody waits; first come, first served */
+	struct waiting **waiting_end; /* behind them what compares refs: at a start that is every repository */
 };
 
 struct refusal {
@@ -261,15 +263,28 @@ static void wait_for_room(struct ff_readers *all, int64_t repo, const char *what
 	struct waiting *w = ff_calloc(1, sizeof *w);
 
 	*w = (struct waiting){ .repo = repo, .what = ff_strdup(what), .args = args, .fn = fn, .arg = arg };
-	*all->waiting_end = w;
-	all->waiting_end = &w->next;
+	if (!strcmp(what, "refs")) {
+		*all->waiting_end = w;
+		all->waiting_end = &w->next;
+		return;
+	}
+	w->next = *all->urgent_end;
+	*all->urgent_end = w;
+	if (all->waiting_end == all->urgent_end)
+		all->waiting_end = &w->next;
+	all->urgent_end = &w->next;
 }
 
 static struct waiting *next_waiting(struct ff_readers *all)
 {
 	struct waiting *w = all->waiting;
 
-	if (w && !(all->waiting = w->next))
+	if (!w)
+		return NULL;
+	all->waiting = w->next;
+	if (all->urgent_end == &w->next)
+		all->urgent_end = &all->waiting;
+	if (all->waiting_end == &w->next)
 		all->waiting_end = &all->waiting;
 	return w;
 }
@@ -315,7 +330,7 @@ void ff_readers_init(struct ff_core *core)
 {
 	core->readers = ff_calloc(1, sizeof *core->readers);
 	core->readers->core = core;
-	core->readers->waiting_end = &core->readers->waiting;
+	core->readers->urgent_end = core->readers->waiting_end = &core->readers->waiting;
 }
 
 void ff_readers_fini(struct ff_core *core)

@@ -8,6 +8,8 @@
 
 /* Looked at again at least this often, so that a clock that was set is noticed. */
 #define LOOK_MS 60000
+/* In one turn; the rest in the next, so that pushes come in between. */
+#define TURN 200
 /* A step of the wall clock that is more than being steered. */
 #define CLOCK_STEP_MS 5000
 
@@ -64,6 +66,7 @@ void ff_timers_run(struct ff_core *core)
 	int64_t now = ff_clock_wall(), job = 0, next = 0, wait = LOOK_MS;
 	enum ff_timer_kind kind = FF_TIMER_RETRY;
 	struct ff_err err = { 0 };
+	int n = 0;
 
 	do {
 		if (ff_turn_open(core, &err) < 0)
@@ -75,8 +78,10 @@ void ff_timers_run(struct ff_core *core)
 		}
 		if (job)
 			fire(core, job, kind);
-	} while (job);
-	if (next > now && next - now < wait)
+	} while (job && ++n < TURN);
+	if (job && n == TURN)
+		wait = 0;
+	else if (next > now && next - now < wait)
 		wait = next - now;
 	if (!core->timer)
 		core->timer = ff_loop_timer(core->loop, wait, on_timer, core);

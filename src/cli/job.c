@@ -260,7 +260,7 @@ static int list_pages(struct ff_cli *cli, const struct ff_args *args, json_t *re
 		return -1;
 	for (;;) {
 		int64_t left = limit - (int64_t)json_array_size(items);
-		size_t before = json_array_size(items);
+		FF_AUTO(ff_json_drop) json_t *last = json_incref(json_object_get(request, "cursor"));
 		struct ff_talk_ask ask = { .command = "list", .on_item = collect, .arg = items };
 		FF_AUTO(ff_json_drop) json_t *end = NULL;
 		json_t *next;
@@ -270,8 +270,8 @@ static int list_pages(struct ff_cli *cli, const struct ff_args *args, json_t *re
 		if (ff_talk(chan, &ask, &end, err) < 0)
 			return -1;
 		next = json_object_get(end, "next_cursor");
-		if (!next || json_is_null(next) || json_array_size(items) == before ||
-		    (int64_t)json_array_size(items) >= limit) {
+		/* A page may be empty and not the last: the daemon looks at so many jobs at a time. */
+		if (!next || json_is_null(next) || (last && json_equal(next, last)) || (int64_t)json_array_size(items) >= limit) {
 			*ret_next = next ? json_incref(next) : json_null();
 			return 0;
 		}

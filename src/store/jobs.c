@@ -373,6 +373,24 @@ int ff_store_jobs_in(struct ff_store *s, enum ff_job_state state, enum ff_job_wa
 	return 0;
 }
 
+int ff_store_waiting(struct ff_store *s, enum ff_job_wait wait, int64_t after, int64_t *ret_ids, int most,
+		     int *ret_count, struct ff_err *err)
+{
+	struct ff_stmt q;
+	int n = 0, rc;
+
+	ff_stmt(&q, s, "SELECT id FROM jobs WHERE state = 2 AND wait = ?1 AND id > ?2 ORDER BY id LIMIT ?3");
+	ff_bind_int(&q, 1, wait);
+	ff_bind_int(&q, 2, after);
+	ff_bind_int(&q, 3, most);
+	while ((rc = ff_step(&q, err)) > 0)
+		ret_ids[n++] = ff_col_int(&q, 0);
+	if (rc < 0)
+		return -1;
+	*ret_count = n;
+	return 0;
+}
+
 int ff_store_count(struct ff_store *s, enum ff_job_state state, int64_t *ret_count, struct ff_err *err)
 {
 	struct ff_stmt q;
@@ -391,15 +409,48 @@ int ff_store_count(struct ff_store *s, enum ff_job_state state, int64_t *ret_cou
 	return one_int(&q, ret_count, err);
 }
 
+int ff_store_last_job(struct ff_store *s, int64_t *ret_id, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "SELECT ifnull(max(id), 0) FROM jobs");
+	return one_int(&q, ret_id, err);
+}
+
 /* The condition that all lists share; which index leads to the rows is what they differ in. */
 #define LISTED " (?1 = 0 OR state = ?1) AND (?2 = 0 OR repo = ?2) AND (?3 IS NULL OR source_ref = ?3)" \
-	" AND (?4 = 0 OR id < ?4) ORDER BY id DESC LIMIT ?5"
+	" AND id < ifnull(nullif(?4, 0), 9223372036854775807) AND id > ?6 ORDER BY id DESC LIMIT ?5"
+
+/* The newest of one part of a partial index, whose order has the number last: no sort, whatever the queue's length. */
+#define NEWEST(part) "SELECT id FROM (SELECT id FROM jobs WHERE " part \
+	" AND id < ifnull(nullif(?4, 0), 9223372036854775807) ORDER BY id DESC LIMIT ?5)"
+#define QUEUED(priority) NEWEST("state = 1 AND priority = " priority)
+#define WAITING(wait) NEWEST("state = 2 AND wait = " wait)
+
+/* Of all repositories and branches. */
+static void select_live(struct ff_stmt *q, struct ff_store *s, int state)
+{
+	if (state == FF_JOB_QUEUED)
+		ff_stmt(q, s, "SELECT " JOB_COLUMNS " FROM jobs WHERE id IN (" QUEUED("1") " UNION ALL " QUEUED("0") " UNION ALL "
+			QUEUED("-1") ") AND" LISTED);
+	else if (state == FF_JOB_WAITING)
+		ff_stmt(q, s, "SELECT " JOB_COLUMNS " FROM jobs WHERE id IN (" WAITING("1") " UNION ALL " WAITING("2") " UNION ALL "
+			WAITING("3") " UNION ALL " WAITING("4") " UNION ALL " WAITING("5") " UNION ALL " WAITING("6") ") AND" LISTED);
+	else if (state == FF_JOB_RUNNING)
+		ff_stmt(q, s, "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY jobs_running WHERE state = 3 AND" LISTED);
+	else
+		ff_stmt(q, s, "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY jobs_live WHERE state < 5 AND" LISTED);
+}
 
 static void select_list(struct ff_stmt *q, struct ff_store *s, const struct ff_job_filter *f)
 {
 	if (f->dead)
 		ff_stmt(q, s, "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY jobs_dead WHERE dead = 1"
 			" AND NOT EXISTS (SELECT 1 FROM jobs AS again WHERE again.retry_of = jobs.id) AND" LISTED);
+	else if (f->state && f->state < FF_JOB_COMPLETED && !f->repo && !f->ref)
+		select_live(q, s, f->state);
+	else if (f->state && f->state < FF_JOB_COMPLETED && f->repo)
+		ff_stmt(q, s, "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY jobs_live WHERE state < 5 AND repo = ?2 AND" LISTED);
 	else if (f->state && f->state < FF_JOB_COMPLETED)
 		ff_stmt(q, s, "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY jobs_live WHERE state < 5 AND" LISTED);
 	else if (f->repo)
@@ -423,6 +474,7 @@ int ff_store_list(struct ff_store *s, const struct ff_job_filter *f, ff_store_jo
 	ff_bind_bytes(&q, 3, f->ref);
 	ff_bind_int(&q, 4, f->below);
 	ff_bind_int(&q, 5, f->limit);
+	ff_bind_int(&q, 6, f->above);
 	while ((rc = ff_step(&q, err)) > 0) {
 		FF_AUTO(ff_job_free) struct ff_job *job = read_job(&q);
 

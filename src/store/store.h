@@ -109,7 +109,13 @@ int ff_store_live_of_source(struct ff_store *s, int64_t repo, const char *ref, i
 /* Numbers of all jobs in a state (and, unless NONE, waiting for that), oldest first, at most max. *ret_ids: ff_free. */
 int ff_store_jobs_in(struct ff_store *s, enum ff_job_state state, enum ff_job_wait wait, size_t max,
 		     int64_t **ret_ids, size_t *ret_count, struct ff_err *err);
+/* Up to most numbers above after of jobs that wait for this, lowest first. */
+int ff_store_waiting(struct ff_store *s, enum ff_job_wait wait, int64_t after, int64_t *ret_ids, int most,
+		     int *ret_count, struct ff_err *err);
 int ff_store_count(struct ff_store *s, enum ff_job_state state, int64_t *ret_count, struct ff_err *err);
+
+/* The highest number that is in use, 0 for none. */
+int ff_store_last_job(struct ff_store *s, int64_t *ret_id, struct ff_err *err);
 
 struct ff_job_filter {
 	int state;            /* 0: any */
@@ -117,6 +123,7 @@ struct ff_job_filter {
 	const char *ref;      /* NULL: any */
 	bool dead;            /* only dead letters (job/retry.h) that were not tried again by a new job */
 	int64_t below;        /* numbers below this; 0: from the newest */
+	int64_t above;        /* and above this */
 	int limit;
 };
 typedef void (*ff_store_job_fn)(void *arg, const struct ff_job *job);
