@@ -413,7 +413,7 @@ static int cmd_submit(struct ff_request *r, const json_t *args, struct ff_err *e
 		json_decref(globs);
 		return -1;
 	}
-	if (!path || !branch || ff_core_check_repo(path, err) < 0 || ff_turn_open(core, err) < 0 ||
+	if (!path || !branch || ff_core_check_repo(core, path, err) < 0 || ff_turn_open(core, err) < 0 ||
 	    ff_store_repo(core->store, path, ff_clock_wall(), &repo, &is_new, err) < 0) {
 		json_decref(globs);
 		json_decref(options);

@@ -326,7 +326,7 @@ void ff_push_take(struct ff_core *core, const json_t *msg, uid_t uid, ff_push_do
 /* What becomes of a push is known (text for the pusher, may be empty). */
 void ff_intake_decided(struct ff_core *core, int64_t push, const char *text);
 /* Whether the path is a folder that is ours to work for. */
-int ff_core_check_repo(const char *path, struct ff_err *err);
+int ff_core_check_repo(const struct ff_core *core, const char *path, struct ff_err *err);
 /* Configuration for a pushed ref; borrowed. */
 void ff_core_policy(const struct ff_core *core, const char *ref, struct ff_policy *ret);
 /* The JSON array of a push, parsed. ret must be fini'd also when this fails. */

@@ -342,9 +342,26 @@ static bool is_git_dir(const char *path)
 	return lstat(head, &st) == 0 && stat(objects, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* A stranger's word for a path is not enough: the repository must be ours. */
-int ff_core_check_repo(const char *path, struct ff_err *err)
+/* server.repositories; by the real path, since whoever sends one may put ".." and links into it. */
+static bool is_named(const struct ff_core *core, const char *path)
 {
+	const char *const *globs = ff_conf_list(core->conf, FF_CONF_SERVER_REPOSITORIES);
+	char *real = realpath(path, NULL);
+	bool named = false;
+
+	for (; real && *globs && !named; globs++)
+		named = ff_glob_match(*globs, real);
+	free(real);
+	return named;
+}
+
+/*
+ * A stranger's word for a path is not enough: the repository must be ours.
+ * For root all could be, so those of others must be named.
+ */
+int ff_core_check_repo(const struct ff_core *core, const char *path, struct ff_err *err)
+{
+	bool named = is_named(core, path);
 	FF_AUTO(ff_free) char *shown = ff_text_shown(path, 100);
 	struct stat st;
 
@@ -354,8 +371,11 @@ int ff_core_check_repo(const char *path, struct ff_err *err)
 		return ff_err_set(err, FF_E_NOT_FOUND, "there is no repository at %s", shown);
 	if (!is_git_dir(path))
 		return ff_err_set(err, FF_E_NOT_FOUND, "%s is not a Git repository", shown);
-	if (geteuid() != 0 && st.st_uid != geteuid())
-		return ff_err_set(err, FF_E_NOT_ALLOWED, "%s belongs to another account than this daemon's", shown);
+	if (*ff_conf_list(core->conf, FF_CONF_SERVER_REPOSITORIES) && !named)
+		return ff_err_set(err, FF_E_NOT_ALLOWED, "%s is not among server.repositories", shown);
+	if (st.st_uid != geteuid() && !(geteuid() == 0 && named))
+		return ff_err_set(err, FF_E_NOT_ALLOWED, "%s belongs to another account than this daemon's%s", shown,
+				  geteuid() == 0 ? ": name it in server.repositories" : "");
 	return 0;
 }
 
@@ -374,7 +394,7 @@ static int read_push(struct take *t, uid_t uid, struct ff_err *err)
 		return ff_err_set(err, FF_E_PROTOCOL, "the push has no id, repository or refs");
 	if ((int64_t)json_array_size(refs) > ff_conf_int(t->core->conf, FF_CONF_HOOK_MAX_REFS))
 		return ff_err_set(err, FF_E_TOO_LARGE, "%zu refs in one push are over hook.max-refs", json_array_size(refs));
-	if (check_refs(refs, err) < 0 || ff_core_check_repo(t->repo, err) < 0)
+	if (check_refs(refs, err) < 0 || ff_core_check_repo(t->core, t->repo, err) < 0)
 		return -1;
 	/* Another account says what it likes; its uid is what the kernel says. */
 	if (uid != geteuid() && uid != 0) {

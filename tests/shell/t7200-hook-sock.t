@@ -73,4 +73,40 @@ test_expect 'without a descriptor to spare the daemon waits, and then takes the 
 	wait_until "[ -z \"\$(ls state/spool)\" ]" 15
 '
 
+test_expect 'server.repositories says which, by the real path' '
+	stop_daemon
+	mkdir -p shelf
+	make_hooked_repo inside
+	mv inside.git shelf/ && ln -s shelf/inside.git inside.git
+	cp -r shelf/inside.git outside.git
+	git config -f flowforge.conf server.repositories "$T/shelf/*"
+	start_daemon
+	cd inside && git push -o claude=work origin HEAD:claude/in >../push.out 2>&1
+	like "$(cat ../push.out)" "success: job"
+	git push -o claude=work "$T/outside.git" HEAD:claude/out >../push.out 2>&1
+	like "$(cat ../push.out)" "is not among"
+	cd ..
+	must_fail ff submit outside.git main -m work 2>out
+	like "$(cat out)" "not among server.repositories"
+	must_fail ff submit shelf/../outside.git main -m work
+'
+
+if [ "$(id -u)" = 0 ]; then
+	test_expect 'root takes repositories of others only when they are named' '
+		chown -R nobody shelf/inside.git outside.git
+		cd inside && git push -o claude=work origin HEAD:claude/named >../push.out 2>&1
+		like "$(cat ../push.out)" "success: job"
+		cd ..
+		stop_daemon
+		git config -f flowforge.conf --unset server.repositories
+		start_daemon
+		cd inside && git push -o claude=work origin HEAD:claude/unnamed >../push.out 2>&1
+		like "$(cat ../push.out)" "belongs to another"
+		cd ../app && git push -o claude=work origin HEAD:claude/own >../push.out 2>&1
+		like "$(cat ../push.out)" "success: job"
+	'
+else
+	test_skip 'root takes repositories of others only when they are named' 'needs root'
+fi
+
 test_done
