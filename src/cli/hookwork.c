@@ -26,6 +26,9 @@
 #define CONFIG_MAX (4 * 1024 * 1024)
 #define ADVERTISE "receive.advertisePushOptions"
 #define HIDE "receive.hideRefs"
+/* git asks for all refs of the repository, the hidden ones too, when it looks at what a push brought. */
+#define NARROW "core.alternateRefsPrefixes"
+#define NARROW_TO "refs/heads refs/tags"
 
 static const char *const types[] = { "pre-receive", "post-receive" };
 
@@ -341,19 +344,30 @@ static bool advertised(const struct ff_hookwork *w)
 }
 
 struct wish {
-	bool advertise, hide, tidy, tidy_off;
+	bool advertise, hide, narrow, tidy, tidy_off;
 };
+
+/* Whether nobody has said which refs count there. */
+static bool is_wide(const struct ff_hookwork *w)
+{
+	FF_AUTO(ff_free) char *prefixes = ff_hookgit_get(w->repo, NULL, NARROW);
+	FF_AUTO(ff_free) char *command = ff_hookgit_get(w->repo, NULL, "core.alternateRefsCommand");
+
+	return !prefixes && !command;
+}
 
 static struct wish look_at_config(struct ff_hookwork *w)
 {
 	enum ff_hooktidy tidy = ff_hooktidy_is(w);
 	struct wish wish = { .advertise = !advertised(w), .hide = !ff_hookgit_has(w->repo, HIDE, FF_REF_PRIVATE),
-			     .tidy = tidy == FF_HOOKTIDY_UNSET || tidy == FF_HOOKTIDY_HALF, .tidy_off = tidy == FF_HOOKTIDY_ORPHAN };
+			     .narrow = is_wide(w), .tidy = tidy == FF_HOOKTIDY_UNSET || tidy == FF_HOOKTIDY_HALF, .tidy_off = tidy == FF_HOOKTIDY_ORPHAN };
 
 	if (wish.advertise)
 		say(w, false, "set " ADVERTISE " = true");
 	if (wish.hide)
 		say(w, false, "add " HIDE " = " FF_REF_PRIVATE);
+	if (wish.narrow)
+		say(w, false, "set " NARROW " = " NARROW_TO);
 	if (wish.tidy)
 		say(w, false, "set receive.autogc = false and " FF_KEY_MAINTENANCE " = true, since the daemon tidies");
 	if (wish.tidy_off)
@@ -366,6 +380,8 @@ static int change_config(struct ff_hookwork *w, const struct wish *wish, const c
 	if (wish->advertise && ff_hookgit_set(w->repo, "--replace-all", ADVERTISE, "true", err) < 0)
 		return -1;
 	if (wish->hide && ff_hookgit_set(w->repo, "--add", HIDE, FF_REF_PRIVATE, err) < 0)
+		return -1;
+	if (wish->narrow && ff_hookgit_set(w->repo, "--replace-all", NARROW, NARROW_TO, err) < 0)
 		return -1;
 	if (wish->tidy && ff_hooktidy_on(w, err) < 0)
 		return -1;
@@ -381,7 +397,7 @@ static int set_config(struct ff_hookwork *w, struct ff_err *err)
 	struct wish wish = look_at_config(w);
 	bool untouched;
 
-	if (w->dry_run || !(wish.advertise || wish.hide || wish.tidy || wish.tidy_off))
+	if (w->dry_run || !(wish.advertise || wish.hide || wish.narrow || wish.tidy || wish.tidy_off))
 		return 0;
 	/* What others changed since our last run is not ours to take back: then that run's copy stays. */
 	untouched = access(after, F_OK) < 0 || same_file(file, after);
@@ -467,12 +483,16 @@ static int unset_config(struct ff_hookwork *w, const char *before, struct ff_err
 	FF_AUTO(ff_free) char *had = ff_hookgit_get(w->repo, before, ADVERTISE);
 	FF_AUTO(ff_free) char *hid = ff_hookgit_get(w->repo, before, HIDE);
 	FF_AUTO(ff_free) char *has = ff_hookgit_get(w->repo, "config", ADVERTISE);
+	FF_AUTO(ff_free) char *was_narrow = ff_hookgit_get(w->repo, before, NARROW);
+	FF_AUTO(ff_free) char *narrow = ff_hookgit_get(w->repo, "config", NARROW);
 
 	if (had && ff_hookgit_set(w->repo, "--replace-all", ADVERTISE, had, err) < 0)
 		return -1;
 	if (!had && has && ff_hookgit_set(w->repo, "--unset-all", ADVERTISE, NULL, err) < 0)
 		return -1;
 	if (ff_hooktidy_off(w, before, err) < 0)
+		return -1;
+	if (!was_narrow && narrow && !strcmp(narrow, NARROW_TO) && ff_hookgit_set(w->repo, "--unset-all", NARROW, NULL, err) < 0)
 		return -1;
 	if ((!hid || strcmp(hid, FF_REF_PRIVATE)) && ff_hookgit_has(w->repo, HIDE, FF_REF_PRIVATE))
 		return ff_hookgit_set(w->repo, "--unset-all", HIDE, "^" FF_REF_PRIVATE "$", err);

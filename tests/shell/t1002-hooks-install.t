@@ -42,6 +42,18 @@ test_expect 'a repository without hooks gets both, and a push arrives' '
 	must_fail git -C plain push origin main:claude-results/x-1
 '
 
+test_expect 'the refs of jobs cost no push time, unless somebody decided which refs count' '
+	is "$(git -C plain.git config core.alternateRefsPrefixes)" "refs/heads refs/tags"
+	fresh counted
+	git -C counted.git config core.alternateRefsPrefixes refs/heads
+	ff hooks install counted.git >out
+	unlike "$(cat out)" alternateRefsPrefixes
+	is "$(git -C counted.git config core.alternateRefsPrefixes)" refs/heads
+	git -C counted.git config core.compression 1
+	ff hooks uninstall counted.git
+	is "$(git -C counted.git config core.alternateRefsPrefixes)" refs/heads
+'
+
 test_expect 'a second run changes nothing, and says so' '
 	snapshot plain.git >first
 	ff hooks install plain.git >out
