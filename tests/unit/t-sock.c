@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -259,12 +260,54 @@ static void test_log_long(void **state)
 	assert_ptr_equal(strchr(line, '\n'), line + n - 1);
 }
 
+/* Bytes that are in the pipe now. */
+static int waiting_in(int fd)
+{
+	int n = -1;
+
+	assert_int_equal(ioctl(fd, FIONREAD, &n), 0);
+	return n;
+}
+
+/* Held lines come in one piece, in order, and nothing that went wrong waits for them. */
+static void test_log_held(void **state)
+{
+	FF_AUTO(ff_close) int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	struct ff_log log = ff_log_main();
+	FF_AUTO(ff_buf_fini) struct ff_buf b;
+	int fds[2], held, much;
+
+	(void)state;
+	ff_buf_init(&b, 1 << 20);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
+	ff_log_hold();
+	ff_log_info(&log, "first", "x");
+	ff_log_info(&log, "second", "x");
+	held = waiting_in(fds[0]);
+	ff_log_warn(&log, "third", "x");
+	ff_log_info(&log, "fourth", "x");
+	for (int i = 0; i < 40; i++)
+		ff_log_info(&log, "many", "%s", "more than is held at once, so that some of it goes before the end");
+	much = waiting_in(fds[0]);
+	ff_log_release();
+	assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+	ff_close(&fds[1]);
+	assert_int_equal(ff_fd_read_all(fds[0], &b, NULL), 0);
+	ff_close(&fds[0]);
+	assert_int_equal(held, 0);
+	assert_true(much > 4000 && (size_t)much < b.len);
+	assert_true(strstr(b.data, "first") < strstr(b.data, "second") && strstr(b.data, "second") < strstr(b.data, "third") &&
+		    strstr(b.data, "third") < strstr(b.data, "fourth"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_listen_and_connect), cmocka_unit_test(test_socket_errors),
 		cmocka_unit_test(test_connect_deadline), cmocka_unit_test(test_pass_descriptor),
 		cmocka_unit_test(test_pass_many), cmocka_unit_test(test_log), cmocka_unit_test(test_log_long),
+		cmocka_unit_test(test_log_held),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
