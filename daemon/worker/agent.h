@@ -21,6 +21,9 @@
 struct ff_conf;
 struct ff_tools;
 
+/* What the tools answered, in the job folder. It tells of the work tree, and goes when that is made again. */
+#define FF_AGENT_TOOLS "tools.jsonl"
+
 /* Everything is borrowed. */
 struct ff_agent_run {
 	int64_t job;

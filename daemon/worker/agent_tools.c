@@ -89,7 +89,7 @@ static size_t load_lines(json_t *known, const struct ff_buf *b)
 int ff_toolbox_open(const struct ff_agent_run *run, struct ff_toolbox **ret_box, struct ff_err *err)
 {
 	FF_AUTO(ff_toolbox_close) struct ff_toolbox *box = ff_calloc(1, sizeof *box);
-	FF_AUTO(ff_free) char *path = ff_path_join(run->job_dir, "tools.jsonl");
+	FF_AUTO(ff_free) char *path = ff_path_join(run->job_dir, FF_AGENT_TOOLS);
 	FF_AUTO(ff_buf_fini) struct ff_buf b;
 
 	box->run = run;

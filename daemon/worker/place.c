@@ -16,6 +16,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "conf/conf.h"
+#include "daemon/worker/agent.h"
 #include "git/tree.h"
 
 #define MARKER "prepared"
@@ -87,14 +88,16 @@ bool ff_place_kept(const struct ff_run *run)
 }
 
 /*
- * The tree alone, its marker first.  What was paid for (the gateway's answers)
- * and what tools did (their results) outlives a tree that must be made again.
+ * The tree, its marker first, and then what the tools answered: what they did
+ * is gone with the tree, so they have to do it again.  What was paid for (the
+ * gateway's answers) stays, and is used again where they answer the same.
  */
 static int clear(const struct ff_run *run, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *marker = ff_path_join(run->dir, MARKER);
+	FF_AUTO(ff_free) char *tools = ff_path_join(run->dir, FF_AGENT_TOOLS);
 
-	return ff_dir_remove(marker, err) || ff_dir_remove(run->ws, err) ? -1 : 0;
+	return ff_dir_remove(marker, err) || ff_dir_remove(run->ws, err) || ff_dir_remove(tools, err) ? -1 : 0;
 }
 
 static int open_new_ws(const struct ff_run *run, int *ret_fd, struct ff_err *err)
