@@ -69,6 +69,7 @@ while read -r cut_what cut_text; do
 	case $cut_what in lost | doubled | wrong) problem "$cut_what" "$cut_text" ;; *) diag "$cut_what $cut_text" ;; esac
 done <"$T/cuts"
 runs=$states
+test_expect 'who was promised what is on the tapes' 'like "$(cat cuts)" "^promised: 3 pushes by core, 2 by the spool, [1-9][0-9]+ steps"'
 test_expect "each of $states states is a whole record with all that was promised" '[ $cut_rc = 0 ]'
 
 # State N in place of the world, as the machine finds it after it has started again.

@@ -354,6 +354,7 @@ static int check_all(void)
 {
 	struct plan *plans = ff_calloc((size_t)cut.states, sizeof *plans);
 	FF_AUTO(disk_free) struct disk *disk = make_disk();
+	int kinds[ACK_STEP + 1] = { 0 };
 	size_t at = 0;
 
 	for (int64_t i = 0; i < cut.states; i++)
@@ -366,8 +367,11 @@ static int check_all(void)
 		check_state(plans[i].state, at ? cut.events[at - 1].r.at_ns : 0);
 	}
 	free(plans);
-	(void)printf("%" PRId64 " states of %zu steps on the tapes, %zu promises, %ld findings; %.1f steps were not safe in the mean\n",
-		     cut.states, cut.n_events, cut.n_acks, cut.findings, (double)cut.pending / (double)cut.states);
+	for (size_t i = 0; i < cut.n_acks; i++)
+		kinds[cut.acks[i].what]++;
+	(void)printf("promised: %d pushes by core, %d by the spool, %d steps\n", kinds[ACK_PUSH], kinds[ACK_KEPT], kinds[ACK_STEP]);
+	(void)printf("%" PRId64 " states of %zu steps on the tapes, %ld findings; %.1f steps were not safe in the mean\n",
+		     cut.states, cut.n_events, cut.findings, (double)cut.pending / (double)cut.states);
 	return cut.findings ? 1 : 0;
 }
 
@@ -399,7 +403,7 @@ static int make_one(void)
 		die(list, strerror(errno));
 	for (size_t i = 0; i < cut.n_events; i++)
 		if (*cut.events[i].name == '/')
-			(void)fprintf(named, "%s\n%s", cut.events[i].name, *cut.events[i].second ? cut.events[i].second : "");
+			(void)fprintf(named, "%s\n%s\n", cut.events[i].name, cut.events[i].second);
 	(void)fclose(named);
 	(void)printf("cut behind step %zu of %zu, %zu not safe\n", p.at, cut.n_events, disk_pending(disk));
 	say_pushes(p.at);

@@ -57,7 +57,7 @@ static struct stepper {
 } st = { .log_fd = -1 };
 
 static const char *const kind_words[] = { "quiet", "write", "send", "sync", "trunc", "open", "name", "mode", "connect",
-					  "start", "exit", "unknown" };
+					  "start", "exit", "unknown", "say" };
 
 static void tell(char *line)
 {
@@ -137,8 +137,9 @@ static void refine(struct trace_call *c, const char *path)
 
 	if (c->kind == CALL_WRITE && strncmp(path, "socket:", 7) == 0)
 		c->kind = CALL_SEND;
+	else if (c->kind == CALL_WRITE && c->args[c->a] == STDERR_FILENO)
+		c->kind = CALL_SAY;
 	else if (c->kind == CALL_WRITE && (*path != '/' || ff_starts(path, "/dev/") || ff_starts(path, "/memfd:") ||
-					   c->args[c->a] == STDERR_FILENO ||
 					   (c->args[c->a] < STDERR_FILENO && strcmp(c->role, "cli") != 0)))
 		c->kind = CALL_QUIET; /* pipes, event counters, our own log */
 	else if ((c->kind == CALL_OPEN || c->kind == CALL_NAME) && !strcmp(c->name, "openat2"))
@@ -149,7 +150,7 @@ static void refine(struct trace_call *c, const char *path)
 
 static bool is_step(enum call_kind kind)
 {
-	return kind != CALL_QUIET && kind != CALL_OPEN && kind != CALL_CONNECT && kind != CALL_UNKNOWN;
+	return kind != CALL_QUIET && kind != CALL_OPEN && kind != CALL_CONNECT && kind != CALL_UNKNOWN && kind != CALL_SAY;
 }
 
 static const int fail_errno[] = { [CALL_OPEN] = EMFILE, [CALL_WRITE] = ENOSPC, [CALL_SYNC] = EIO,

@@ -280,7 +280,7 @@ void tape_leave(struct tape *t, const struct trace_call *c)
 	}
 	if (c->kind == CALL_SEND)
 		talked(t, c, TAPE_SEND);
-	else if (p->path && !strcmp(c->role, "hook") && !strcmp(c->name, "write") && c->args[0] == STDERR_FILENO)
+	else if (c->kind == CALL_SAY && !strcmp(c->role, "hook"))
 		talked(t, c, TAPE_SAY);
 	else if (p->path && (wanted(t, p->path) || (p->second && wanted(t, p->second)))) {
 		if (c->kind == CALL_WRITE && c->result > 0)
