@@ -193,13 +193,13 @@ static void sync_moves(struct disk *d, const bool *safe)
 	d->n_moves = kept;
 }
 
-/* A folder: all in it. A file: its names, and what happened in their folders before. */
+/* A folder, also one that somebody else made (NULL): all in it. A file: its names, and what happened in their folders before. */
 static void sync_names(struct disk *d, const struct node *node, const char *path)
 {
 	FF_AUTO(ff_free) bool *safe = ff_calloc(d->n_moves, sizeof *safe);
 
 	for (size_t i = d->n_moves; i-- > 0;) {
-		safe[i] = node->folder ? !strcmp(d->moves[i].folder, path) : d->moves[i].node == node;
+		safe[i] = !node || node->folder ? !strcmp(d->moves[i].folder, path) : d->moves[i].node == node;
 		for (size_t later = i + 1; later < d->n_moves && !safe[i]; later++)
 			safe[i] = safe[later] && !strcmp(d->moves[i].folder, d->moves[later].folder);
 	}
@@ -269,9 +269,8 @@ bool disk_apply(struct disk *d, const struct tape_record *r, const char *name, c
 	case TAPE_SIZE:
 		return apply_bytes(node, r, bytes);
 	case TAPE_SYNC:
-		if (!node)
-			return false;
-		sync_bytes(node);
+		if (node)
+			sync_bytes(node);
 		sync_names(d, node, name);
 		return true;
 	case TAPE_CREATE:

@@ -6,7 +6,7 @@
 # and says why: nothing else, and nobody may have crashed.
 #
 # CRASH_EVERY=N: each Nth call of a role (10; 1 is all of them).  Of the
-# allocations, which are thousands, some CRASH_MEMORY (12) a role at equal
+# allocations, which are thousands, some CRASH_MEMORY (8) a role at equal
 # distances, or each CRASH_EVERYth when that is set.
 . "$top_srcdir/tests/crash/crash-lib.sh"
 JUDGE_LENIENT=1
@@ -96,7 +96,7 @@ count_calls() { # ROLE CALL
 # Each Nth; of few calls at least eight.
 numbers() { # COUNT CALL
 	numbers_step=${CRASH_EVERY:-10}
-	[ "$2" != memory ] || [ "${CRASH_EVERY-}" ] || numbers_step=$(($1 / ${CRASH_MEMORY:-12} + 1))
+	[ "$2" != memory ] || [ "${CRASH_EVERY-}" ] || numbers_step=$(($1 / ${CRASH_MEMORY:-8} + 1))
 	[ $((numbers_step * 8)) -le "$1" ] || numbers_step=$(($1 / 8 + 1))
 	seq 1 "$numbers_step" "$1"
 }

@@ -5,7 +5,7 @@
 # states are made up that a disk may hold when the power goes at any moment:
 # what was not synced is gone, torn or came early.  Each must be a record that
 # has all that somebody was promised (CRASH_STATES of them, 2000), and over some
-# (CRASH_FULL, 16) the daemon itself is started and must bring each push to its
+# (CRASH_FULL, 12) the daemon itself is started and must bring each push to its
 # one result.
 #
 # What git itself writes for a push is taken as safe: that is git's affair.
@@ -125,6 +125,6 @@ full_state() { # N
 }
 
 rm -rf "$T/run"
-for full_n in $(seq 1 "${CRASH_FULL:-16}"); do full_state "$full_n"; done
+for full_n in $(seq 1 "${CRASH_FULL:-12}"); do full_state "$full_n"; done
 [ -e "$T/state" ] || mv "$T/state.after" "$T/state"
 crash_done

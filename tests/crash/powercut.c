@@ -207,7 +207,7 @@ static void apply(struct disk *disk, const struct event *e)
 	for (size_t i = 0; i < FF_ARRAY_LEN(left_out); i++)
 		if (strstr(e->name, left_out[i]))
 			return;
-	if (!disk_apply(disk, &e->r, e->name, e->second, e->bytes) && e->r.type != TAPE_SYNC)
+	if (!disk_apply(disk, &e->r, e->name, e->second, e->bytes))
 		die(e->name, "the tape cannot be followed");
 }
 
