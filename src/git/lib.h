@@ -11,12 +11,15 @@
 #include <git2.h>
 
 #include "git/git.h"
+#include "git/pack.h"
 
 struct ff_git {
 	git_repository *repo;
 	git_odb *odb;
 	char *path;
 	int dir_fd, objects_fd; /* O_PATH: hold the inodes, so that their numbers are not given out again */
+	struct ff_pack *pack;   /* new objects that are held back (pack.h), or NULL */
+	bool has_backend, swept;
 };
 
 #define FF_GIT_LIB_AUTO(type) \
@@ -75,6 +78,21 @@ struct ff_git_lib_raw {
 };
 int ff_git_lib_write_commit(struct ff_git *git, const struct ff_git_lib_raw *raw, git_oid *ret_oid,
 			    struct ff_err *err);
+
+/* --- new objects (pack.c) */
+/* Into what ff_git_pack_begin() began, else into the repository. */
+int ff_git_lib_put(struct ff_git *git, git_object_t type, const void *data, size_t size, git_oid *ret_oid,
+		   struct ff_err *err);
+struct ff_git_lib_lent {
+	const char *data;
+	size_t len;
+	struct ff_pack_item *item;
+};
+/* 1: lent until it is given back; 0: it is none of the new ones. */
+int ff_git_lib_lend(struct ff_git *git, const git_oid *oid, git_object_t type, struct ff_git_lib_lent *ret,
+		    struct ff_err *err);
+void ff_git_lib_give_back(struct ff_git *git, struct ff_git_lib_lent *lent);
+bool ff_git_lib_has_new(const struct ff_git *git, const git_oid *oid, size_t *ret_size);
 
 /* --- names in trees (name.c); each returns words for people, or NULL when nothing is wrong */
 /* A name that no checkout may have: "", ".", "..", a slash, over 255 bytes, .git in any spelling. */

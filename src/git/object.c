@@ -175,7 +175,6 @@ int ff_git_lib_write_commit(struct ff_git *git, const struct ff_git_lib_raw *raw
 {
 	FF_AUTO(ff_buf_fini) struct ff_buf b;
 	char hex[FF_GIT_OID];
-	int rc;
 
 	ff_buf_init(&b, raw->message_len + 64 * 1024 + 64 * raw->n_parents);
 	if (expect_type(git, raw->tree, GIT_OBJECT_TREE, err) < 0)
@@ -193,10 +192,7 @@ int ff_git_lib_write_commit(struct ff_git *git, const struct ff_git_lib_raw *raw
 	(void)ff_buf_add(&b, raw->message, raw->message_len);
 	if (b.overflow)
 		return ff_err_set(err, FF_E_TOO_LARGE, "the head of a commit is over 64k");
-	rc = git_odb_write(ret_oid, git->odb, b.data, b.len, GIT_OBJECT_COMMIT);
-	if (rc < 0)
-		return ff_git_lib_fail(err, rc, "cannot write a commit");
-	return 0;
+	return ff_git_lib_put(git, GIT_OBJECT_COMMIT, b.data, b.len, ret_oid, err);
 }
 
 int ff_git_commit(struct ff_git *git, const struct ff_git_commit *c, char *ret_oid, struct ff_err *err)

@@ -19,6 +19,8 @@
 
 /* One worker a job and a reader that stays: a cache for all of them together must fit a small host. */
 #define CACHE_BYTES ((ssize_t)64 * 1024 * 1024)
+/* A tree that is merged is read again for the next commit; libgit2's own limit of 4 KiB leaves the large ones out. */
+#define CACHE_TREE_BYTES ((size_t)1024 * 1024)
 
 /*
  * libgit2 does not survive every allocation that fails, so a failure ends the
@@ -102,7 +104,10 @@ static void set_up_once(void)
 	rc |= git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
 	rc |= git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
 	rc |= git_libgit2_opts(GIT_OPT_ENABLE_STRICT_OBJECT_CREATION, 1);
+	/* What is in the repository was checked when it was received; new objects are looked at for collisions. */
+	rc |= git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
 	rc |= git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, CACHE_BYTES);
+	rc |= git_libgit2_opts(GIT_OPT_SET_CACHE_OBJECT_LIMIT, GIT_OBJECT_TREE, CACHE_TREE_BYTES);
 	ff_assert(rc == 0);
 	done = true;
 }
@@ -211,6 +216,7 @@ void ff_git_close(struct ff_git **git)
 
 	if (!g)
 		return;
+	ff_git_pack_drop(g);
 	git_odb_free(g->odb);
 	git_repository_free(g->repo);
 	ff_close(&g->objects_fd);

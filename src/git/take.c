@@ -215,11 +215,14 @@ static ssize_t read_full(int fd, char *p, size_t n)
 static int write_blob(struct run *r, const void *p, size_t n, const git_tree_entry *base, git_oid *ret_oid,
 		      struct ff_err *err)
 {
-	int rc = git_odb_hash(ret_oid, p, n, GIT_OBJECT_BLOB);
-
-	if (rc == 0 && !(base && git_oid_equal(ret_oid, git_tree_entry_id(base))))
-		rc = git_odb_write(ret_oid, r->git->odb, p, n, GIT_OBJECT_BLOB); /* not when it is there */
-	return rc < 0 ? ff_git_lib_fail(err, rc, "cannot write a file of the result") : 0;
+	if (base) { /* most files are as they were */
+		ff_assert(git_odb_hash(ret_oid, p, n, GIT_OBJECT_BLOB) == 0);
+		if (git_oid_equal(ret_oid, git_tree_entry_id(base)))
+			return 0;
+	}
+	if (ff_git_lib_put(r->git, GIT_OBJECT_BLOB, p, n, ret_oid, err) < 0)
+		return ff_err_wrap(err, "a file of the result");
+	return 0;
 }
 
 static int take_whole(struct run *r, const char *name, int fd, size_t size, const git_tree_entry *base,
