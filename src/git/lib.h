@@ -91,8 +91,7 @@ struct ff_git_lib_lent {
 /* 1: lent until it is given back; 0: it is none of the new ones. */
 int ff_git_lib_lend(struct ff_git *git, const git_oid *oid, git_object_t type, struct ff_git_lib_lent *ret,
 		    struct ff_err *err);
-void ff_git_lib_give_back(struct ff_git *git, struct ff_git_lib_lent *lent);
-bool ff_git_lib_has_new(const struct ff_git *git, const git_oid *oid, size_t *ret_size);
+void ff_git_lib_give_back(struct ff_git *git, struct ff_pack_item *item);
 
 /* --- names in trees (name.c); each returns words for people, or NULL when nothing is wrong */
 /* A name that no checkout may have: "", ".", "..", a slash, over 255 bytes, .git in any spelling. */

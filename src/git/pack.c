@@ -201,21 +201,10 @@ int ff_git_lib_lend(struct ff_git *git, const git_oid *oid, git_object_t type, s
 	return 1;
 }
 
-void ff_git_lib_give_back(struct ff_git *git, struct ff_git_lib_lent *lent)
+void ff_git_lib_give_back(struct ff_git *git, struct ff_pack_item *item)
 {
-	struct ff_pack_item *it = ff_steal(&lent->item);
-
-	if (it && --it->lent == 0 && git->pack->in_memory > git->pack->max_memory)
-		forget_data(git->pack, it);
-}
-
-bool ff_git_lib_has_new(const struct ff_git *git, const git_oid *oid, size_t *ret_size)
-{
-	const struct ff_pack_item *it = find(git->pack, oid);
-
-	if (it)
-		*ret_size = it->size;
-	return it;
+	if (--item->lent == 0 && git->pack->in_memory > git->pack->max_memory)
+		forget_data(git->pack, item);
 }
 
 /* --- what libgit2 sees */
