@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -406,6 +407,30 @@ static void test_oids(void **state)
 	assert_false(ff_oid_zero(""));
 }
 
+static void test_arena(void **state)
+{
+	FF_AUTO(ff_arena_fini) struct ff_arena arena = { 0 };
+	char *text, *big;
+
+	(void)state;
+	text = ff_arena_dup0(&arena, "abcdef", 3);
+	assert_string_equal(text, "abc");
+	for (size_t n = 0; n < 40000; n = n * 2 + 1) {
+		unsigned char *p = ff_arena_alloc(&arena, n);
+
+		assert_int_equal((uintptr_t)p % _Alignof(max_align_t), 0);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(p[i], 0);
+		memset(p, 0xff, n);
+	}
+	big = ff_arena_array(&arena, 1000, 1000);
+	memset(big, 'x', 1000000);
+	assert_string_equal(text, "abc");
+	assert_true(arena.bytes >= 1000000);
+	ff_arena_fini(&arena);
+	assert_null(arena.block);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +443,7 @@ int main(void)
 		cmocka_unit_test(test_shown), cmocka_unit_test(test_json),
 		cmocka_unit_test(test_base64), cmocka_unit_test(test_glob),
 		cmocka_unit_test(test_ref_names), cmocka_unit_test(test_oids),
+		cmocka_unit_test(test_arena),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
