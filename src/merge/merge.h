@@ -38,7 +38,7 @@ struct ff_merge_id {
 bool ff_merge_id_equal(const struct ff_merge_id *a, const struct ff_merge_id *b);
 bool ff_merge_id_absent(const struct ff_merge_id *id);
 
-/* Modes as they stand in trees. Odd old ones (100664) are kept as they are. */
+/* Modes as they stand in trees. Odd old ones (100664) become one of these in a tree that is written. */
 #define FF_MERGE_MODE_TREE 0040000u
 #define FF_MERGE_MODE_FILE 0100644u
 #define FF_MERGE_MODE_EXEC 0100755u
@@ -83,6 +83,7 @@ struct ff_merge_text_result {
 	char *data;    /* freed by ff_free */
 	size_t len;
 };
+/* FF_E_TOO_LARGE: the file is in conflict, as too large. */
 typedef int (*ff_merge_text_fn)(void *arg, const struct ff_merge_text *what,
 				struct ff_merge_text_result *ret, struct ff_err *err);
 
@@ -135,6 +136,8 @@ struct ff_merge_result { /* ff_merge_result_fini */
 	struct ff_merge_id tree; /* absent when hard */
 	size_t n_conflicts;      /* in path order; one path may have several */
 	struct ff_merge_conflict *conflicts;
+	/* When hard: what .gitattributes say of the files in question, as one file for $GIT_DIR/info; or NULL. */
+	char *attributes;
 };
 /*
  * 0 also when it does not come out clean. FF_E_NOT_FOUND and FF_E_GIT as the

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FF_MERGE_LINES_H
+#define FF_MERGE_LINES_H
+
+/*
+ * Text as lines, and the merge of three texts: what git's merge does line by
+ * line (histogram difference, changes slid to their canonical place,
+ * "zealous" merge), so that both come out clean or not, byte for byte alike.
+ *
+ * A line is its bytes with the newline; equal lines have the same class in
+ * all texts of one ff_lines_set, so that comparing lines is comparing
+ * numbers.  ff_merge_lines() is what callers outside of this room want.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "merge/merge.h"
+
+/*
+ * The line difference that is used where histogram gives up (every line that
+ * the two have in common occurs more than 64 times): classic Myers as in
+ * xdiff with its heuristics, which the caller has from a library.  Sets 1 for
+ * each line of a that is deleted, of b that is added.
+ */
+typedef int (*ff_lines_myers_fn)(void *arg, const char *a, size_t a_len, const char *b, size_t b_len,
+				 unsigned char *a_changed, unsigned char *b_changed, struct ff_err *err);
+
+/* What a ff_merge_text_fn does. FF_E_TOO_LARGE over 2 GiB of one text, or 16,000,000 lines of all. */
+int ff_merge_lines(const struct ff_merge_text *what, ff_lines_myers_fn myers, void *arg,
+		   struct ff_merge_text_result *ret, struct ff_err *err);
+
+/* --- between the files of this room */
+struct ff_lines {
+	const char *data;
+	size_t len;
+	uint32_t n;
+	uint32_t *start;  /* n + 1 offsets */
+	uint32_t *class;
+};
+struct ff_lines_set {
+	struct ff_lines text[3];
+	uint32_t n_classes;
+};
+/* Splits and classifies three texts; FF_E_TOO_LARGE. ff_lines_set_fini */
+int ff_lines_split(const struct ff_merge_bytes *const texts[3], struct ff_lines_set *ret_set, struct ff_err *err);
+void ff_lines_set_fini(struct ff_lines_set *set);
+
+/* n lines of a text from its line `first` on. */
+struct ff_lines_range {
+	const struct ff_lines *text;
+	uint32_t first, n;
+};
+/* One change: n_a lines of a from at_a on became n_b of b (counted from the ranges' first lines). */
+struct ff_lines_change {
+	uint32_t at_a, n_a, at_b, n_b;
+};
+struct ff_lines_diff {
+	ff_lines_myers_fn myers;
+	void *arg;
+	uint32_t n_classes;
+	/* Scratch, kept from one difference to the next. ff_lines_diff_fini */
+	struct ff_lines_slot *slots;
+	uint32_t round;
+	uint32_t *next;
+	size_t next_size;
+};
+/* The changes from a to b in order; freed by ff_free. */
+int ff_lines_compare(struct ff_lines_diff *diff, const struct ff_lines_range *a, const struct ff_lines_range *b,
+		     struct ff_lines_change **ret_changes, size_t *ret_n, struct ff_err *err);
+void ff_lines_diff_fini(struct ff_lines_diff *diff);
+
+#endif
