@@ -4,13 +4,13 @@
 
 /*
  * One bare repository: refs, commits, single files, notes, patches.  This
- * folder is the only code that knows libgit2.  Nothing here runs a program, a
- * hook, a filter or a merge driver, and nothing opens a folder that a job
+ * folder is the only code that knows libgit2.  Nothing here runs a hook, a
+ * filter or a merge driver, nor a program but for handover.h, and nothing opens a folder that a job
  * could write, except tree.h, whose walker follows nothing.
  *
  * Open it, use it from one thread, close it.  Object ids are lower-case hex
  * in char[FF_GIT_OID]; refs and paths are bytes.  Companions: tree.h (files
- * out of a commit, and back into a tree), rebase.h.
+ * out of a commit, and back into a tree), rebase.h, mergetree.h.
  *
  * Failures: FF_E_GIT (the text says what libgit2 said), FF_E_NOT_FOUND,
  * FF_E_INVALID, FF_E_REF_MOVED, FF_E_IO, FF_E_UNSUPPORTED (SHA-256).

@@ -32,6 +32,7 @@ struct ff_git {
 FF_GIT_LIB_AUTO(git_blob)
 FF_GIT_LIB_AUTO(git_commit)
 FF_GIT_LIB_AUTO(git_config)
+FF_GIT_LIB_AUTO(git_config_iterator)
 FF_GIT_LIB_AUTO(git_diff)
 FF_GIT_LIB_AUTO(git_index)
 FF_GIT_LIB_AUTO(git_index_conflict_iterator)
@@ -92,6 +93,9 @@ struct ff_git_lib_lent {
 int ff_git_lib_lend(struct ff_git *git, const git_oid *oid, git_object_t type, struct ff_git_lib_lent *ret,
 		    struct ff_err *err);
 void ff_git_lib_give_back(struct ff_git *git, struct ff_pack_item *item);
+/* Every one of them. Other than 0 ends it and is returned. */
+typedef int (*ff_git_lib_new_fn)(void *arg, git_object_t type, const void *data, size_t len, struct ff_err *err);
+int ff_git_lib_each_new(struct ff_git *git, ff_git_lib_new_fn fn, void *arg, struct ff_err *err);
 
 /* --- names in trees (name.c); each returns words for people, or NULL when nothing is wrong */
 /* A name that no checkout may have: "", ".", "..", a slash, over 255 bytes, .git in any spelling. */

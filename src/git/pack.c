@@ -207,6 +207,25 @@ void ff_git_lib_give_back(struct ff_git *git, struct ff_pack_item *item)
 		forget_data(git->pack, item);
 }
 
+int ff_git_lib_each_new(struct ff_git *git, ff_git_lib_new_fn fn, void *arg, struct ff_err *err)
+{
+	for (size_t i = 0; git->pack && i < git->pack->n; i++) {
+		const struct ff_pack_item *it = git->pack->items[i];
+		struct ff_git_lib_lent lent;
+		git_oid oid;
+		int rc;
+
+		memcpy(oid.id, it->entry.id, sizeof oid.id);
+		if (ff_git_lib_lend(git, &oid, (git_object_t)it->type, &lent, err) < 0)
+			return -1;
+		rc = fn(arg, (git_object_t)it->type, lent.data, lent.len, err);
+		ff_git_lib_give_back(git, lent.item);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 /* --- what libgit2 sees */
 
 struct backend {
