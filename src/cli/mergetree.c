@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * merge-tree: one merge a line, answered at once and in order, so that a
+ * program can keep us running and ask when it likes.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "conf/conf.h"
+#include "git/git.h"
+#include "git/handover.h"
+#include "git/mergetree.h"
+#include "git/pack.h"
+#include "git/source.h"
+#include "merge/merge.h"
+
+#define LINE_MAX_BYTES 4096
+
+struct work {
+	struct ff_cli *cli;
+	struct ff_git *git;
+	struct ff_merge merge; /* but for the ids */
+	struct ff_handover handover;
+	char *program; /* git; NULL: there is none to ask */
+	bool write, said_why;
+	struct ff_buf out;
+};
+
+static void add_id(struct ff_buf *out, const struct ff_merge_id *id)
+{
+	char hex[FF_GIT_OID];
+
+	ff_git_source_hex(id, hex);
+	(void)ff_buf_addf(out, "\"%s\"", hex);
+}
+
+static void add_conflict(struct ff_buf *out, const struct ff_merge_conflict *c)
+{
+	(void)ff_buf_adds(out, "{\"path\":");
+	ff_text_json_bytes(out, c->path, strlen(c->path));
+	(void)ff_buf_addf(out, ",\"kind\":\"%s\"}", ff_merge_kind_name(c->kind));
+}
+
+static void answer(struct work *w, const struct ff_merge_result *r)
+{
+	struct ff_buf *out = &w->out;
+
+	if (r->clean) {
+		(void)ff_buf_adds(out, "{\"clean\":true,\"tree\":");
+		add_id(out, &r->tree);
+	} else {
+		(void)ff_buf_adds(out, "{\"clean\":false,\"conflicts\":[");
+		for (size_t i = 0; i < r->n_conflicts; i++) {
+			if (i)
+				(void)ff_buf_addc(out, ',');
+			add_conflict(out, &r->conflicts[i]);
+		}
+		(void)ff_buf_addf(out, "],\"hard\":%s", r->hard ? "true" : "false");
+	}
+	(void)ff_buf_adds(out, "}\n");
+}
+
+static void answer_error(struct work *w, const struct ff_err *err)
+{
+	ff_buf_clear(&w->out);
+	(void)ff_buf_adds(&w->out, "{\"error\":");
+	ff_text_json(&w->out, err->text, strlen(err->text));
+	(void)ff_buf_adds(&w->out, "}\n");
+}
+
+/* Three words with blanks between, in place. */
+static int words(char *line, char *ret[3], struct ff_err *err)
+{
+	char *p = line;
+
+	for (int i = 0; i < 3; i++) {
+		ret[i] = p += strspn(p, " \t");
+		p += strcspn(p, " \t");
+		if (p == ret[i])
+			return ff_err_set(err, FF_E_USAGE, "a line is BASE TARGET CHANGE");
+		if (*p)
+			*p++ = '\0';
+	}
+	if (p[strspn(p, " \t")])
+		return ff_err_set(err, FF_E_USAGE, "a line is BASE TARGET CHANGE, and this one has more words");
+	return 0;
+}
+
+/* Once: it will be so for every hard merge of this run. */
+static void say_why(struct work *w, const char *why)
+{
+	if (!w->said_why)
+		ff_cli_say(w->cli, "a hard merge is answered as a conflict: %s", why ? why : "there is no git in PATH to ask");
+	w->said_why = true;
+}
+
+static int merge_line(struct work *w, char *line, struct ff_err *err)
+{
+	FF_AUTO(ff_merge_result_fini) struct ff_merge_result result = { 0 };
+	FF_AUTO(ff_free) char *why = NULL;
+	struct ff_merge *m = &w->merge;
+	char *name[3];
+
+	if (words(line, name, err) < 0)
+		return -1;
+	if (ff_git_tree_named(w->git, name[0], &m->base, err) < 0 ||
+	    ff_git_tree_named(w->git, name[1], &m->target, err) < 0 ||
+	    ff_git_tree_named(w->git, name[2], &m->change, err) < 0)
+		return -1;
+	m->attributes = m->target;
+	if (ff_git_merge_trees(w->git, m, w->program ? &w->handover : NULL, &result, &why, err) < 0)
+		return -1;
+	if (result.hard && (why || !w->program))
+		say_why(w, why);
+	answer(w, &result);
+	return 0;
+}
+
+/* A line that cannot be answered has its error for an answer, and the next one is another matter. */
+static void do_line(struct work *w, char *line, size_t len)
+{
+	struct ff_err err = { 0 };
+	int rc;
+
+	ff_buf_clear(&w->out);
+	if (!w->write)
+		ff_git_pack_begin(w->git, false, FF_GIT_PACK_MEMORY);
+	if (memchr(line, '\0', len))
+		rc = ff_err_set(&err, FF_E_USAGE, "a line is BASE TARGET CHANGE, without a NUL");
+	else if (len >= LINE_MAX_BYTES)
+		rc = ff_err_set(&err, FF_E_TOO_LARGE, "a line has at most %d bytes", LINE_MAX_BYTES);
+	else
+		rc = merge_line(w, line, &err);
+	ff_git_pack_drop(w->git);
+	if (rc < 0)
+		answer_error(w, &err);
+	(void)fwrite(w->out.data, 1, w->out.len, w->cli->out.f);
+	(void)fflush(w->cli->out.f);
+}
+
+static int read_lines(struct work *w, struct ff_err *err)
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t n;
+
+	while (ff_cli_reader(w->cli) && (n = getline(&line, &size, w->cli->in)) >= 0) {
+		if (n && line[n - 1] == '\n')
+			line[--n] = '\0';
+		do_line(w, line, (size_t)n);
+	}
+	free(line);
+	return ferror(w->cli->in) ? ff_err_errno(err, "standard input") : 0;
+}
+
+/* The folder with the objects: the one named, or .git in it. */
+static int open_repo(const char *name, struct ff_git **ret_git, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *path = realpath(name, NULL), *inside = NULL;
+	struct stat st;
+
+	if (!path)
+		return ff_err_set(err, FF_E_NOT_FOUND, "%s: %s", name, strerror(errno));
+	inside = ff_path_join(path, ".git");
+	return ff_git_open(stat(inside, &st) == 0 && S_ISDIR(st.st_mode) ? inside : path, ret_git, err);
+}
+
+static void work_fini(struct work *w)
+{
+	ff_git_close(&w->git);
+	ff_free(&w->program);
+	ff_buf_fini(&w->out);
+}
+
+static struct ff_merge_limits limits_of(const struct ff_conf *conf)
+{
+	return (struct ff_merge_limits){
+		.max_text_bytes = (uint64_t)ff_conf_int(conf, FF_CONF_MERGE_MAX_TEXT),
+		.max_tree_entries = (uint64_t)ff_conf_int(conf, FF_CONF_MERGE_MAX_ENTRIES),
+		.rename_limit = (uint32_t)ff_conf_int(conf, FF_CONF_MERGE_RENAME_LIMIT),
+		.max_rename_bytes = (uint64_t)ff_conf_int(conf, FF_CONF_MERGE_MAX_RENAME_BYTES),
+		.max_depth = (uint32_t)ff_conf_int(conf, FF_CONF_MERGE_MAX_DEPTH),
+	};
+}
+
+int ff_cli_merge_tree(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
+{
+	const char *repo = ff_args_value(args, FF_CLI_OPT_REPO);
+	FF_AUTO(work_fini) struct work w = { .cli = cli, .write = ff_args_value(args, FF_CLI_OPT_WRITE) != NULL };
+
+	ff_buf_init(&w.out, (size_t)1 << 30);
+	if (!repo || !ff_args_value(args, FF_CLI_OPT_STDIN))
+		return ff_err_set(err, FF_E_USAGE, "merge-tree needs --repo PATH and --stdin");
+	if (ff_cli_conf(cli, args, err) < 0 || open_repo(repo, &w.git, err) < 0)
+		return -1;
+	w.merge.limits = limits_of(cli->conf);
+	w.program = ff_cli_program(cli, "git");
+	w.handover = (struct ff_handover){ .program = w.program, .tmp_dir = ff_print_getenv(cli->environ, "TMPDIR"),
+					    .timeout_ms = ff_conf_int(cli->conf, FF_CONF_MERGE_GIT_TIMEOUT) };
+	return read_lines(&w, err);
+}
