@@ -69,9 +69,11 @@ static void answer(struct work *w, const struct ff_merge_result *r)
 
 static void answer_error(struct work *w, const struct ff_err *err)
 {
+	FF_AUTO(ff_free) char *text = ff_text_shown(err->text, 0); /* names in it are whatever bytes were asked for */
+
 	ff_buf_clear(&w->out);
 	(void)ff_buf_adds(&w->out, "{\"error\":");
-	ff_text_json(&w->out, err->text, strlen(err->text));
+	ff_text_json(&w->out, text, strlen(text));
 	(void)ff_buf_adds(&w->out, "}\n");
 }
 
@@ -145,18 +147,27 @@ static void do_line(struct work *w, char *line, size_t len)
 	(void)fflush(w->cli->out.f);
 }
 
+/* One line without its end, no more of it than the buffer holds; false at the end of the input. */
+static bool read_line(FILE *in, char line[LINE_MAX_BYTES + 1], size_t *ret_len)
+{
+	size_t n = 0;
+	int c;
+
+	while ((c = getc(in)) != EOF && c != '\n')
+		if (n < LINE_MAX_BYTES)
+			line[n++] = (char)c;
+	line[n] = '\0';
+	*ret_len = n;
+	return c != EOF || n > 0;
+}
+
 static int read_lines(struct work *w, struct ff_err *err)
 {
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t n;
+	char line[LINE_MAX_BYTES + 1];
+	size_t n;
 
-	while (ff_cli_reader(w->cli) && (n = getline(&line, &size, w->cli->in)) >= 0) {
-		if (n && line[n - 1] == '\n')
-			line[--n] = '\0';
-		do_line(w, line, (size_t)n);
-	}
-	free(line);
+	while (ff_cli_reader(w->cli) && read_line(w->cli->in, line, &n))
+		do_line(w, line, n);
 	return ferror(w->cli->in) ? ff_err_errno(err, "standard input") : 0;
 }
 

@@ -55,6 +55,14 @@ test_expect 'answers come in order, and a bad line ends nothing' '
 	like "$(sed -n 9p out)" "\"clean\":true"
 '
 
+test_expect 'a name that is not UTF-8, and a line without an end' '
+	printf "b\351se target change\nbase target change" | merge >out
+	is "$(wc -l <out)" 2
+	like "$(sed 1q out | key error)" "^b.xe9se: "
+	like "$(sed -n 2p out)" "\"clean\":true"
+	[ "$( (head -c 30000000 /dev/zero | tr "\0" x; echo; echo base target change) | merge | wc -l)" = 2 ]
+'
+
 test_expect 'each answer comes before the next question' '
 	mkfifo in.fifo out.fifo
 	merge <in.fifo >out.fifo &
