@@ -136,6 +136,17 @@ static struct step *steps(struct ff_run *run)
 	return list;
 }
 
+/*
+ * A file in the place of a folder that nobody else touched is decided without
+ * a look into the folder, and later turns out to be a renamed one.  Gits
+ * before 2.53 or so leave it at that, newer ones see what the rename brings.
+ */
+static void decided_too_soon(struct ff_run *run, const struct ff_pair *p)
+{
+	if (p->to->decided && !p->from->decided)
+		ff_run_conflict(run, p->to, FF_MERGE_RENAME_CLASH, true, p->to->stage, NULL);
+}
+
 int ff_run_follow(struct ff_run *run, struct ff_err *err)
 {
 	const struct step *list = steps(run);
@@ -144,6 +155,9 @@ int ff_run_follow(struct ff_run *run, struct ff_err *err)
 		const struct ff_pair *p = &list[i].pair, *next = i + 1 < run->n_pairs ? &list[i + 1].pair : NULL;
 		bool both = next && next->from == p->from;
 
+		decided_too_soon(run, p);
+		if (both)
+			decided_too_soon(run, next);
 		if (!p->from->decided && (both ? both_renamed(run, p, next, err) : one_renamed(run, p, err)) < 0)
 			return -1;
 		i += both;
