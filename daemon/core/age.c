@@ -26,6 +26,7 @@ struct ff_age {
 	int64_t known_ms, steady_ms;
 	int64_t wall_ms, mono_ms; /* when it was last looked at */
 	int64_t saved_ms;         /* known_ms in the record */
+	int64_t lag_ms;           /* known_ms may be behind by so much: the record does not know how long we were away */
 	bool trusted;
 };
 
@@ -44,6 +45,7 @@ int ff_age_init(struct ff_core *core, struct ff_err *err)
 		return -1;
 	a->trusted = !a->saved_ms || (a->wall_ms >= a->saved_ms && a->wall_ms - a->saved_ms <= AWAY_MS);
 	a->known_ms = a->trusted ? a->wall_ms : a->saved_ms;
+	a->lag_ms = a->trusted ? 0 : AWAY_MS;
 	if (!a->trusted)
 		ff_log_warn(&core->log, "clock.far", "the wall clock is far from where the record ends: nothing is removed as old by "
 			    "it before it has been steady for retention.settle");
@@ -58,7 +60,12 @@ static void settle(struct ff_core *core)
 		ff_log_info(&core->log, "clock.steady", "what is old is told by the wall clock again");
 	a->trusted = true;
 	a->known_ms = a->wall_ms;
-	a->steady_ms = 0;
+	a->steady_ms = a->lag_ms = 0;
+}
+
+static bool agrees(const struct ff_age *a, int64_t wall)
+{
+	return wall > a->known_ms - STEP_MS && wall < a->known_ms + a->lag_ms + STEP_MS;
 }
 
 int64_t ff_age_now(struct ff_core *core)
@@ -71,7 +78,7 @@ int64_t ff_age_now(struct ff_core *core)
 	a->mono_ms = mono;
 	a->known_ms += passed;
 	a->steady_ms = step ? 0 : a->steady_ms + passed;
-	if (distance(wall, a->known_ms) < STEP_MS ||
+	if (agrees(a, wall) ||
 	    (!step && a->steady_ms >= ff_conf_int(core->conf, FF_CONF_RETENTION_SETTLE))) {
 		settle(core);
 	} else if (a->trusted) {

@@ -34,6 +34,8 @@ test_expect 'ten years ahead: said once, and no job has grown old' '
 test_expect 'not even for a daemon that was started with the wrong clock' '
 	wait_until "sqlite3 state/flowforge.db \"SELECT known_ms FROM clock\" | grep -q ."
 	stop_daemon
+	# As if it had been away for an hour, of which nobody knows.
+	sqlite3 state/flowforge.db "UPDATE clock SET known_ms = known_ms - 3600000"
 	start_faulty_daemon
 	wait_until "[ \"\$(said_times clock.far)\" = 2 ]"
 	has_job 1
