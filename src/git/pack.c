@@ -29,6 +29,7 @@ struct ff_pack_item {
 
 struct ff_pack {
 	bool keep, streaming;
+	bool committed; /* on disk, and still read from here: to find a new pack, libgit2 reads every folder of packs */
 	size_t max_memory, in_memory;
 	int64_t bytes;
 	struct ff_pack_item **items;
@@ -37,6 +38,11 @@ struct ff_pack {
 	size_t slots;    /* a power of two */
 	struct ff_packfile *file; /* NULL: all is in memory */
 };
+
+static bool active(const struct ff_git *git)
+{
+	return git->pack && !git->pack->committed;
+}
 
 /* --- the table */
 
@@ -161,11 +167,11 @@ int ff_git_lib_put(struct ff_git *git, git_object_t type, const void *data, size
 		   struct ff_err *err)
 {
 	git_oid oid;
-	int rc = git->pack ? git_odb_hash(&oid, data, size, type) : git_odb_write(&oid, git->odb, data, size, type);
+	int rc = active(git) ? git_odb_hash(&oid, data, size, type) : git_odb_write(&oid, git->odb, data, size, type);
 
 	if (rc < 0)
 		return ff_git_lib_fail(err, rc, "cannot write an object");
-	if (git->pack && put_named(git, &oid, (enum ff_pack_type)type, data, size, err) < 0)
+	if (active(git) && put_named(git, &oid, (enum ff_pack_type)type, data, size, err) < 0)
 		return -1;
 	*ret_oid = oid;
 	return 0;
@@ -288,7 +294,7 @@ static int backend_write(git_odb_backend *b, const git_oid *oid, const void *dat
 	struct ff_git *git = git_of(b);
 	struct ff_err err = { 0 };
 
-	if (!git->pack)
+	if (!active(git))
 		return GIT_PASSTHROUGH;
 	return put_named(git, oid, (enum ff_pack_type)type, data, size, &err) < 0 ? backend_failed(&err) : 0;
 }
@@ -344,7 +350,7 @@ static int backend_stream(git_odb_stream **ret, git_odb_backend *b, git_object_s
 	FF_AUTO(ff_free) struct stream *s = NULL;
 	struct ff_err err = { 0 };
 
-	if (!git->pack)
+	if (!active(git))
 		return GIT_PASSTHROUGH;
 	ff_assert(!git->pack->streaming);
 	s = ff_calloc(1, sizeof *s);
@@ -383,7 +389,8 @@ static void add_backend(struct ff_git *git)
 
 void ff_git_pack_begin(struct ff_git *git, bool keep, size_t max_memory)
 {
-	ff_assert(!git->pack);
+	ff_assert(!active(git));
+	ff_git_pack_drop(git);
 	if (!git->has_backend)
 		add_backend(git);
 	git->pack = ff_calloc(1, sizeof *git->pack);
@@ -441,17 +448,25 @@ static int save(struct ff_git *git, struct ff_err *err)
 	return ff_packfile_finish(p->file, entries, (uint32_t)p->n, shared_mode(git), err);
 }
 
+void ff_git_sync(bool on)
+{
+	ff_packfile_sync(on);
+	(void)git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, (int)on); /* knows this option */
+}
+
 int ff_git_pack_commit(struct ff_git *git, struct ff_git_packed *ret, struct ff_err *err)
 {
 	struct ff_git_packed made;
 	int rc;
 
-	ff_assert(git->pack && git->pack->keep && !git->pack->streaming);
+	ff_assert(active(git) && git->pack->keep && !git->pack->streaming);
 	made = (struct ff_git_packed){ git->pack->n, git->pack->bytes };
 	rc = made.objects ? save(git, err) : 0;
-	ff_git_pack_drop(git);
-	if (rc < 0)
+	if (rc < 0) {
+		ff_git_pack_drop(git);
 		return ff_err_wrap(err, "%s", git->path);
+	}
+	git->pack->committed = true;
 	if (ret)
 		*ret = made;
 	return 0;

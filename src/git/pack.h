@@ -31,9 +31,17 @@ struct ff_git_packed { /* what commit made */
 
 /* keep false: they will be dropped, and committing them is an error of the caller. */
 void ff_git_pack_begin(struct ff_git *git, bool keep, size_t max_memory);
+/*
+ * Of this process, for trials and measurements: whether what is written is
+ * also waited for until it is on disk (packs, refs); so it is at the start.
+ */
+void ff_git_sync(bool on);
 /* Ends what begin began, also when it fails: FF_E_IO, with nothing of it visible. ret may be NULL. */
 int ff_git_pack_commit(struct ff_git *git, struct ff_git_packed *ret, struct ff_err *err);
-/* As if nothing had been written since begin; nothing to do when nothing was begun. */
+/*
+ * As if nothing had been written since begin; nothing to do when nothing was
+ * begun.  After a commit it gives the memory back, as the next begin does.
+ */
 void ff_git_pack_drop(struct ff_git *git);
 
 #endif

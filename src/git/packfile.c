@@ -39,6 +39,8 @@
 #define LEFT_S 60
 #define HEX_LEN (2 * FF_SHA1_LEN)
 
+static bool no_sync;
+
 struct ff_packfile {
 	int fd;
 	char *dir, *tmp; /* NULL: nameless */
@@ -51,6 +53,16 @@ struct ff_packfile {
 	bool summed;
 	uint32_t crc;      /* of the object being written */
 };
+
+void ff_packfile_sync(bool on)
+{
+	no_sync = !on;
+}
+
+static int sync_fd(int fd)
+{
+	return no_sync ? 0 : fsync(fd);
+}
 
 static int64_t place(const struct ff_packfile *f)
 {
@@ -354,7 +366,7 @@ static int end_pack(struct ff_packfile *f, uint32_t count, unsigned char sum[FF_
 	ff_assert(ff_buf_add(&f->out, sum, FF_SHA1_LEN) == 0);
 	if (flush(f, err) < 0)
 		return -1;
-	return fsync(f->fd) < 0 ? ff_err_errno(err, "cannot save a pack") : 0;
+	return sync_fd(f->fd) < 0 ? ff_err_errno(err, "cannot save a pack") : 0;
 }
 
 static void add32(struct ff_buf *b, uint32_t v)
@@ -430,7 +442,7 @@ static int write_idx(const char *path, const struct ff_buf *b, unsigned shared, 
 		return ff_err_wrap(err, "cannot write %s", path);
 	if (share(fd, shared, path, err) < 0)
 		return -1;
-	return fsync(fd) < 0 ? ff_err_errno(err, "cannot save %s", path) : 0;
+	return sync_fd(fd) < 0 ? ff_err_errno(err, "cannot save %s", path) : 0;
 }
 
 /* Both names; a pack of that name that is there already has the same bytes. */
@@ -444,7 +456,7 @@ static int show(struct ff_packfile *f, const char *tmp_idx, const char *hex, str
 	ff_free(&f->tmp);
 	if (rename(tmp_idx, idx) < 0)
 		return ff_err_errno(err, "cannot name %s", idx);
-	return ff_dir_sync(f->dir, err);
+	return no_sync ? 0 : ff_dir_sync(f->dir, err);
 }
 
 int ff_packfile_finish(struct ff_packfile *f, const struct ff_pack_entry *entries, uint32_t n, unsigned shared,

@@ -55,6 +55,9 @@ int ff_packfile_read(struct ff_packfile *f, int64_t at, void *out, size_t size, 
 int ff_packfile_finish(struct ff_packfile *f, const struct ff_pack_entry *entries, uint32_t n, unsigned shared,
 		       struct ff_err *err);
 
+/* Of this process: whether finish waits for the disk; at first it does. */
+void ff_packfile_sync(bool on);
+
 /* Removes what writers that are dead left in the folder; what cannot be removed stays for git gc. */
 void ff_packfile_sweep(const char *dir);
 
