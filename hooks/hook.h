@@ -82,6 +82,11 @@ bool ff_hook_triggers(const struct ff_hook_conf *conf, const struct ff_hook_upda
 /* Why the pusher may not make this update; NULL: they may. */
 const char *ff_hook_forbidden(const struct ff_hook_conf *conf, const struct ff_hook_update *u);
 
+/* Whether the update moves a branch of conflicts, which core must allow. */
+bool ff_hook_answers(const struct ff_hook_conf *conf, const struct ff_hook_update *u);
+/* A ref of a message as JSON, with a comma before it when it is not the first. */
+void ff_hook_add_ref(struct ff_buf *json, const struct ff_hook_update *u);
+
 /* Exit statuses of the two hooks; standard input is read to its end. */
 int ff_hook_pre_receive(const struct ff_hook_conf *conf);
 int ff_hook_post_receive(const struct ff_hook_conf *conf);

@@ -8,6 +8,9 @@
  * results are pushed.  It comes over ssh like any other, and a name or a key
  * is no proof, so core is asked whether it pushes just this ref at just this
  * commit right now.  Without its yes the branch is refused, as for everybody.
+ * And only core knows whether a branch of conflicts waits for this pusher:
+ * such a push, which starts nothing and can be made again at any time, is
+ * refused while core is away.
  */
 #include <stdio.h>
 #include <string.h>
@@ -51,7 +54,7 @@ const char *ff_hook_forbidden(const struct ff_hook_conf *conf, const struct ff_h
 		return NULL; /* people tidy up */
 	if (touches_branches(u->ref, conf->result_prefix))
 		return "results are made by " FF_NAME " alone: push your commits to a branch of another name";
-	if (touches_branches(u->ref, conf->conflict_prefix))
+	if (touches_branches(u->ref, conf->conflict_prefix) && !ff_hook_answers(conf, u))
 		return "conflicts are shown here by " FF_NAME " alone: push your commits to a branch of another name";
 	return NULL;
 }
@@ -82,9 +85,20 @@ static bool core_expects(const struct ff_hook_conf *conf, const char *ref, const
 	       ff_hook_deliver(conf->socket, &line, ff_clock_mono() + conf->timeout_ms, &said) == FF_HOOK_DONE;
 }
 
+/* Only one that is there already: core makes them. */
+bool ff_hook_answers(const struct ff_hook_conf *conf, const struct ff_hook_update *u)
+{
+	FF_AUTO(ff_free) char *full = NULL;
+
+	if (!conf->conflict_prefix || ff_oid_zero(u->old_oid) || ff_oid_zero(u->new_oid))
+		return false;
+	full = ff_asprintf(FF_HEADS "%s", conf->conflict_prefix);
+	return ff_starts(u->ref, full) && ff_ref_valid(u->ref);
+}
+
 bool ff_hook_triggers(const struct ff_hook_conf *conf, const struct ff_hook_update *u, bool asked)
 {
-	if (ff_oid_zero(u->new_oid) || !ff_ref_valid(u->ref) || ff_hook_forbidden(conf, u))
+	if (ff_oid_zero(u->new_oid) || !ff_ref_valid(u->ref) || ff_hook_forbidden(conf, u) || ff_hook_answers(conf, u))
 		return false;
 	if (asked && conf->options && ff_starts(u->ref, FF_HEADS))
 		return true;
@@ -100,6 +114,7 @@ struct verdict {
 	bool triggers; /* a ref that could */
 	unsigned refused, updates;
 	char *ours, *ours_oid; /* owned: the last branch that only the daemon may make */
+	struct ff_buf answers; /* JSON of the branches of conflicts */
 	struct ff_buf say;
 };
 
@@ -107,6 +122,7 @@ static void verdict_fini(struct verdict *v)
 {
 	ff_free(&v->ours);
 	ff_free(&v->ours_oid);
+	ff_buf_fini(&v->answers);
 	ff_buf_fini(&v->say);
 }
 
@@ -117,6 +133,8 @@ static void judge(void *arg, const struct ff_hook_update *u)
 	FF_AUTO(ff_free) char *ref = NULL;
 
 	v->updates++;
+	if (ff_hook_answers(v->conf, u))
+		ff_hook_add_ref(&v->answers, u);
 	v->triggers = v->triggers || ff_hook_triggers(v->conf, u, v->asked);
 	if (why && may_be_ours(v->conf, u)) {
 		ff_free(&v->ours);
@@ -158,6 +176,32 @@ static void let_ours_through(struct verdict *v)
 	ff_buf_clear(&v->say);
 }
 
+/* Asks core about branches of conflicts, if there are any in the push. */
+static bool answers_refused(struct verdict *v)
+{
+	FF_AUTO(ff_free) char *repo = NULL, *pusher = NULL;
+	FF_AUTO(ff_buf_fini) struct ff_buf line = { 0 };
+	size_t before = v->say.len;
+
+	if (!v->answers.len)
+		return false;
+	repo = ff_hook_repo(NULL);
+	pusher = ff_hook_pusher(v->conf);
+	ff_buf_init(&line, (size_t)v->conf->max_message);
+	(void)ff_buf_adds(&line, "{\"m\":\"may\",\"v\":1,\"repo\":");
+	ff_text_json_bytes(&line, repo ? repo : "", repo ? strlen(repo) : 0);
+	(void)ff_buf_adds(&line, ",\"pusher\":");
+	ff_text_json_bytes(&line, pusher, strlen(pusher));
+	(void)ff_buf_addf(&line, ",\"refs\":[%s]}\n", v->answers.data);
+	if (!v->answers.overflow && !line.overflow &&
+	    ff_hook_deliver(v->conf->socket, &line, ff_clock_mono() + v->conf->timeout_ms, &v->say) == FF_HOOK_DONE)
+		return false;
+	if (v->say.len == before)
+		(void)ff_buf_adds(&v->say, "error: " FF_NAME " is not answering, and only it knows whether this\n"
+				  "  conflict waits for you: push again when the server is back\n");
+	return true;
+}
+
 int ff_hook_pre_receive(const struct ff_hook_conf *conf)
 {
 	FF_AUTO(verdict_fini) struct verdict v = { .conf = conf };
@@ -166,12 +210,13 @@ int ff_hook_pre_receive(const struct ff_hook_conf *conf)
 	bool bad;
 
 	ff_buf_init(&v.say, 65536);
+	ff_buf_init(&v.answers, 65536);
 	options = ff_hook_options(environ, &count);
 	for (size_t i = 0; i < count; i++)
 		(void)ff_hook_option_ours(options[i], &v.asked);
 	(void)ff_hook_read(STDIN_FILENO, judge, &v); /* bad lines name no ref that git could change */
 	let_ours_through(&v);
-	bad = options_wrong(&v, options, count) || v.refused;
+	bad = options_wrong(&v, options, count) || v.refused || answers_refused(&v);
 	if (v.refused > MAX_COMPLAINTS)
 		(void)ff_buf_addf(&v.say, "error: and %u refs more\n", v.refused - MAX_COMPLAINTS);
 	if (v.say.len)

@@ -65,21 +65,26 @@ static void arm(int64_t timeout_ms)
 	ff_assert(setitimer(ITIMER_REAL, &t, NULL) == 0);
 }
 
+void ff_hook_add_ref(struct ff_buf *json, const struct ff_hook_update *u)
+{
+	(void)ff_buf_addf(json, "%s{\"old\":\"%s\",\"new\":\"%s\",\"ref\":", json->len ? "," : "", u->old_oid, u->new_oid);
+	ff_text_json_bytes(json, u->ref, strlen(u->ref));
+	(void)ff_buf_addc(json, '}');
+}
+
 static void take_ref(void *arg, const struct ff_hook_update *u)
 {
 	struct push *p = arg;
 	size_t before = p->json.len;
 
 	p->branches += !ff_oid_zero(u->new_oid) && ff_starts(u->ref, FF_HEADS);
-	if (!ff_hook_triggers(p->conf, u, p->asks))
+	if (!ff_hook_triggers(p->conf, u, p->asks) && !ff_hook_answers(p->conf, u))
 		return;
 	if ((int64_t)p->refs == p->conf->max_refs) {
 		p->left++;
 		return;
 	}
-	(void)ff_buf_addf(&p->json, "%s{\"old\":\"%s\",\"new\":\"%s\",\"ref\":", p->refs ? "," : "", u->old_oid, u->new_oid);
-	ff_text_json_bytes(&p->json, u->ref, strlen(u->ref));
-	(void)ff_buf_addc(&p->json, '}');
+	ff_hook_add_ref(&p->json, u);
 	if (p->json.overflow) {
 		p->json.len = before;
 		p->json.data[before] = '\0';

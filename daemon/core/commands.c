@@ -299,6 +299,17 @@ static int cmd_retry(struct ff_request *r, const json_t *args, struct ff_err *er
 	return 0;
 }
 
+static int cmd_continue(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+
+	if (find_job(r, args, &job, err) < 0 || ff_core_continue(ff_request_core(r), job, "by request", err) < 0 ||
+	    ff_request_audit(r, "continue", job->id, NULL, err) < 0)
+		return -1;
+	end_after_commit(r, job->id);
+	return 0;
+}
+
 /* --- submit: a push that no hook saw ----------------------------------------------------- */
 
 struct submit {

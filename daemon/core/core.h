@@ -323,6 +323,8 @@ enum ff_push_result {
 };
 typedef void (*ff_push_done_fn)(struct ff_core *core, void *arg, enum ff_push_result result, const char *lines);
 void ff_push_take(struct ff_core *core, const json_t *msg, uid_t uid, ff_push_done_fn done, void *arg);
+/* The pusher a message names, or the account that sent it. Freed by ff_free. */
+int ff_push_pusher(const json_t *msg, uid_t uid, char **ret_pusher, struct ff_err *err);
 /* What becomes of a push is known (text for the pusher, may be empty). */
 void ff_intake_decided(struct ff_core *core, int64_t push, const char *text);
 /* Whether the path is a folder that is ours to work for. */
@@ -359,6 +361,18 @@ void ff_spool_fini(struct ff_core *core);
 void ff_reconcile(struct ff_core *core, int64_t repo, bool first_time);
 void ff_reconcile_all(struct ff_core *core);
 void ff_reconcile_fini(struct ff_core *core);
+
+/* --- answers.c: what is pushed to branches of conflicts ----------------------------- */
+/* The conflicted job goes on from there; FF_E_CONFLICT when it is not conflicted. */
+int ff_core_continue(struct ff_core *core, struct ff_job *job, const char *why, struct ff_err *err);
+/* Whether the ref is a branch of conflicts. */
+bool ff_answer_ref(const struct ff_core *core, const char *ref);
+/* May that pusher move it? 0, or -1 with the reason; nothing changes. */
+int ff_answer_may(struct ff_core *core, int64_t repo, const char *ref, const char *pusher, struct ff_err *err);
+/* It was moved: its job goes on. *ret_line: for the pusher, freed by ff_free; -1 only when the record fails. */
+int ff_answer_take(struct ff_core *core, const struct ff_push *push, char **ret_line, struct ff_err *err);
+/* The answer to a "may" of the hook; lines is appended to. Whether all of them may. */
+bool ff_answer_hook(struct ff_core *core, const json_t *msg, uid_t uid, struct ff_buf *lines);
 
 /* --- retention.c: what is old goes ---------------------------------------------- */
 void ff_retention_init(struct ff_core *core);

@@ -124,6 +124,18 @@ static void push_done(struct ff_core *core, void *arg, enum ff_push_result resul
 	ff_chan_finish(h->chan);
 }
 
+/* At once, from the record: a push waits. */
+static void answer_may(struct hook *h, const json_t *msg)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf lines;
+	bool may;
+
+	ff_buf_init(&lines, LINES_MAX);
+	may = ff_answer_hook(h->core, msg, h->uid, &lines);
+	answer_hook(h->chan, lines.data, may ? "done" : "refuse");
+	ff_chan_finish(h->chan);
+}
+
 static void hook_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
 {
 	struct hook *h = arg;
@@ -135,6 +147,10 @@ static void hook_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, jso
 	if (type == FF_MSG_EXPECT) {
 		ff_chan_send_text(h->chan, ff_tunnel_expected(h->core, msg) ? "done" : "spool");
 		ff_chan_finish(h->chan);
+		return;
+	}
+	if (type == FF_MSG_MAY) {
+		answer_may(h, msg);
 		return;
 	}
 	h->taken = true;

@@ -258,6 +258,24 @@ static int take_new(struct take *t, struct ff_push *p, enum ff_trigger trigger, 
 	return trigger == FF_TRIGGER_JOB ? create_job(core, p, err) : 0;
 }
 
+/* Not a push that starts a job, but one that a job has waited for. */
+static int take_answer(struct take *t, struct ff_push *p, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *text = NULL;
+	bool is_new = false;
+
+	if (ff_oid_zero(p->new_oid))
+		return 0; /* people tidy up */
+	if (ff_store_push_add(t->core->store, p, &is_new, err) < 0)
+		return -1;
+	if (!is_new)
+		return 0;
+	if (ff_store_push_decided(t->core->store, p->row, err) < 0 || ff_answer_take(t->core, p, &text, err) < 0)
+		return -1;
+	line(t, "%s", text);
+	return 0;
+}
+
 static int take_ref(struct take *t, struct ff_push *p, size_t i, struct ff_err *err)
 {
 	struct ff_core *core = t->core;
@@ -266,6 +284,8 @@ static int take_ref(struct take *t, struct ff_push *p, size_t i, struct ff_err *
 	enum ff_trigger trigger;
 	bool is_new = false;
 
+	if (ff_answer_ref(core, p->ref))
+		return take_answer(t, p, err);
 	ff_core_policy(core, p->ref, &policy);
 	trigger = ff_policy_triggers(&policy, p->ref, p->old_oid, p->new_oid, p->pusher, &t->options, &hint);
 	if (note_tip(core, &policy, p, err) < 0)
@@ -379,6 +399,15 @@ int ff_core_check_repo(const struct ff_core *core, const char *path, struct ff_e
 	return 0;
 }
 
+int ff_push_pusher(const json_t *msg, uid_t uid, char **ret_pusher, struct ff_err *err)
+{
+	/* Another account says what it likes; its uid is what the kernel says. */
+	if (uid == geteuid() || uid == 0)
+		return ff_msg_bytes(msg, "pusher", ret_pusher, err);
+	*ret_pusher = ff_asprintf("uid:%lu", (unsigned long)uid);
+	return 0;
+}
+
 /* What can be judged without the record. */
 static int read_push(struct take *t, uid_t uid, struct ff_err *err)
 {
@@ -387,7 +416,7 @@ static int read_push(struct take *t, uid_t uid, struct ff_err *err)
 	int64_t v;
 
 	if (ff_msg_int(t->msg, "v", 1, 1, &v, err) < 0 || ff_msg_str(t->msg, "id", &id, err) < 0 ||
-	    ff_msg_bytes(t->msg, "repo", &t->repo, err) < 0 || ff_msg_bytes(t->msg, "pusher", &t->pusher, err) < 0 ||
+	    ff_msg_bytes(t->msg, "repo", &t->repo, err) < 0 || ff_push_pusher(t->msg, uid, &t->pusher, err) < 0 ||
 	    ff_core_options(t->core, json_object_get(t->msg, "options"), &t->options, err) < 0)
 		return -1;
 	if (!t->repo || !json_is_array(refs) || ff_unhex(id, sizeof t->push.id, t->push.id) < 0)
@@ -396,11 +425,6 @@ static int read_push(struct take *t, uid_t uid, struct ff_err *err)
 		return ff_err_set(err, FF_E_TOO_LARGE, "%zu refs in one push are over hook.max-refs", json_array_size(refs));
 	if (check_refs(refs, err) < 0 || ff_core_check_repo(t->core, t->repo, err) < 0)
 		return -1;
-	/* Another account says what it likes; its uid is what the kernel says. */
-	if (uid != geteuid() && uid != 0) {
-		ff_free(&t->pusher);
-		t->pusher = ff_asprintf("uid:%lu", (unsigned long)uid);
-	}
 	t->push.uid = uid;
 	t->push.received_ms = ff_clock_wall();
 	t->push.pusher = t->pusher;

@@ -39,7 +39,8 @@ static void tell(struct ff_core *core, void *arg, bool ok)
 
 static bool changes_state(enum ff_event_type type)
 {
-	return (type >= FF_EVENT_JOB_CREATED && type <= FF_EVENT_JOB_RETRIED && type != FF_EVENT_JOB_PROGRESS);
+	return (type >= FF_EVENT_JOB_CREATED && type <= FF_EVENT_JOB_RETRIED && type != FF_EVENT_JOB_PROGRESS) ||
+	       type == FF_EVENT_JOB_CONTINUED;
 }
 
 static int write_event(struct ff_core *core, struct ff_job *job, struct ff_event *ev, struct ff_err *err)

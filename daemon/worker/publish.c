@@ -60,25 +60,34 @@ static int wants_push(struct ff_run *run, bool *ret_push, struct ff_err *err)
 	return 0;
 }
 
-int ff_run_publish(struct ff_run *run, const char *branch, const char *oid, const char *base, const char *what,
-		   struct ff_err *err)
+/* A branch of ours that is there already is moved in the repository: no server lets a push do that, and it is no news. */
+static int move_branch(struct ff_run *run, const struct ff_run_branch_change *c, struct ff_err *err)
 {
-	struct ff_git_person who = ff_run_person(run);
 	FF_AUTO(ff_free) char *reflog = ff_asprintf(FF_NAME ": job %" PRId64, run->task.job);
+	const struct ff_git_ref_change move = { .ref = c->branch, .old_oid = c->old_oid, .new_oid = c->oid, .ours = true };
+	struct ff_git_person who = ff_run_person(run);
+
+	return ff_git_publish(run->git, &move, 1, &who, reflog, err);
+}
+
+int ff_run_publish(struct ff_run *run, const struct ff_run_branch_change *c, struct ff_err *err)
+{
+	const char *kept = strcmp(c->oid, c->result) ? "conflict" : "result";
 	bool push = false;
 
 	/*
 	 * The job's own refs first: a branch that people see is never without
 	 * them. The branch is new or, after a crash, already this commit.
 	 */
-	if (ff_run_keep(run, "source", run->task.source_oid, err) || ff_run_keep(run, "base", base, err) ||
-	    ff_run_keep(run, "result", oid, err) || wants_push(run, &push, err) || ff_report_stopped(run, err))
+	if (ff_run_keep(run, "source", run->task.source_oid, err) || ff_run_keep(run, "base", c->base, err) ||
+	    ff_run_keep(run, "result", c->result, err) || ff_run_keep(run, kept, c->oid, err) || wants_push(run, &push, err) || ff_report_stopped(run, err))
 		return -1;
-	if (push ? ff_run_push(run, branch, oid, err) : ff_git_ref_update(run->git, branch, NULL, oid, &who, reflog, err))
+	push = push && !c->old_oid;
+	if (push ? ff_run_push(run, c->branch, c->oid, kept, err) : move_branch(run, c, err))
 		return -1;
-	ff_report_logf(run, "published %s at %.12s", branch + strlen(FF_HEADS), oid);
-	note(run, branch, oid, base, what);
+	ff_report_logf(run, "published %s at %.12s", c->branch + strlen(FF_HEADS), c->oid);
+	note(run, c->branch, c->oid, c->base, c->what);
 	if (!push) /* else the server has run them */
-		ff_run_hook(run, branch, oid);
+		ff_run_hook(run, c->branch, c->oid);
 	return 0;
 }

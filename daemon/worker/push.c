@@ -251,10 +251,10 @@ static void explain(struct wire *w, struct ff_err *err)
 
 /* --- all of it */
 
-static int push(struct ff_run *run, struct wire *w, const char *ref, const char *oid, struct ff_err *err)
+static int push(struct ff_run *run, struct wire *w, const char *ref, const char *oid, const char *kept, struct ff_err *err)
 {
 	const struct ff_git_wire wire = { .arg = w, .read = wire_read, .write = wire_write };
-	FF_AUTO(ff_free) char *from = ff_asprintf(FF_REF_JOBS "/%" PRId64 "/result", run->task.job);
+	FF_AUTO(ff_free) char *from = ff_asprintf(FF_REF_JOBS "/%" PRId64 "/%s", run->task.job, kept);
 	const struct ff_git_push what = { .ref = ref, .oid = oid, .from = from, .wire = &wire, .said = &w->said };
 	bool there = false;
 	int rc = ff_git_push(run->git, &what, &there, err);
@@ -278,7 +278,7 @@ static void check_arrived(struct ff_run *run, const char *ref, const char *oid)
 		       ref + strlen(FF_HEADS), ff_git_path(run->git));
 }
 
-int ff_run_push(struct ff_run *run, const char *ref, const char *oid, struct ff_err *err)
+int ff_run_push(struct ff_run *run, const char *ref, const char *oid, const char *kept, struct ff_err *err)
 {
 	FF_AUTO(wire_fini) struct wire w = { .fd = -1 };
 	int rc;
@@ -288,7 +288,7 @@ int ff_run_push(struct ff_run *run, const char *ref, const char *oid, struct ff_
 	w.deadline_ms = ff_clock_mono() + ff_conf_int(run->conf, FF_CONF_PUBLISH_TIMEOUT) + GRACE_MS;
 	rc = open_way(run, ref, oid, &w.fd, err);
 	if (rc == 0)
-		rc = push(run, &w, ref, oid, err);
+		rc = push(run, &w, ref, oid, kept, err);
 	if (rc == 0) {
 		check_arrived(run, ref, oid);
 		return 0;

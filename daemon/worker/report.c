@@ -143,6 +143,10 @@ int ff_report_step(struct ff_run *run, enum ff_step_kind step, bool finished, co
 		return -1;
 	if (finished)
 		run->task.done[step] = true;
+	for (int k = (int)step; !finished && k < FF_STEP_LIMIT; k++) { /* as the fold does it */
+		run->task.done[k] = false;
+		run->task.oid[k][0] = '\0';
+	}
 	return 0;
 }
 

@@ -85,17 +85,31 @@ int ff_report_done(struct ff_run *run, const struct ff_outcome *outcome, const s
 /* FF_E_CANCELLED when core has hung up or refused us meanwhile. */
 int ff_report_stopped(struct ff_run *run, struct ff_err *err);
 
+/* --- rebase.c */
+/* 0: ret_tip lies on ret_base, the target; 1: a conflict, and out says all. */
+int ff_run_rebase(struct ff_run *run, const char *commit, char *ret_tip, char *ret_base, struct ff_outcome *out,
+		  struct ff_err *err);
+bool ff_run_target_moved(struct ff_run *run, const char *base);
+
 /* --- steps.c, publish.c, push.c, hook.c */
 struct ff_git_person ff_run_person(const struct ff_run *run);
 /* refs/flowforge/jobs/N/NAME becomes oid, whatever it was. */
 int ff_run_keep(struct ff_run *run, const char *name, const char *oid, struct ff_err *err);
 /* refs/heads/PREFIXSOURCE-N. Freed by ff_free; NULL with err. */
 char *ff_run_branch(const struct ff_run *run, const char *prefix, struct ff_err *err);
-/* The branch, which must not exist or be this commit, the note and the repository's hooks. */
-int ff_run_publish(struct ff_run *run, const char *branch, const char *oid, const char *base, const char *what,
-		   struct ff_err *err);
-/* Over ssh, to the server's own address; the server's rules and hooks judge it. */
-int ff_run_push(struct ff_run *run, const char *ref, const char *oid, struct ff_err *err);
+struct ff_run_branch_change {
+	const char *branch, *old_oid, *oid; /* old_oid NULL: it must not exist, or be oid already */
+	const char *base;                   /* of the target */
+	const char *result;                 /* what refs/flowforge/jobs/N/result keeps */
+	const char *what;                   /* word of the note: "Result" */
+};
+/* The branch, the note and the repository's hooks. */
+int ff_run_publish(struct ff_run *run, const struct ff_run_branch_change *change, struct ff_err *err);
+/*
+ * Over ssh, to the server's own address; the server's rules and hooks judge it.
+ * kept: the name below refs/flowforge/jobs/N/ that holds oid.
+ */
+int ff_run_push(struct ff_run *run, const char *ref, const char *oid, const char *kept, struct ff_err *err);
 /* The repository's own post-receive, at most once a job; what goes wrong is said in the job's log. */
 void ff_run_hook(struct ff_run *run, const char *ref, const char *oid);
 

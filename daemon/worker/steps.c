@@ -29,12 +29,10 @@
 #include "daemon/sandbox/tools.h"
 #include "daemon/worker/agent.h"
 #include "daemon/worker/message.h"
-#include "git/rebase.h"
+#include "git/pack.h"
 #include "git/tree.h"
 #include "ipc/ipc.h"
 
-/* A pushed branch with more commits than this is no change but another history. */
-#define REBASE_COMMITS_MAX 10000
 /* Names in the job's folder. */
 #define NOTE_WORDS "words"
 #define NOTE_MODEL "model"
@@ -266,81 +264,30 @@ static int write_commit(struct ff_run *run, const char *tree, char *ret_oid, str
 }
 
 /* *ret_oid is the source commit itself when nothing was changed. */
-static int make_commit(struct ff_run *run, char *ret_oid, struct ff_err *err)
+static int take_and_commit(struct ff_run *run, char *ret_oid, struct ff_err *err)
 {
 	FF_AUTO(ff_git_taken_fini) struct ff_git_taken taken = { 0 };
-	const struct ff_report made = { .oid = ret_oid };
 
-	if (ff_report_step(run, FF_STEP_COMMIT, false, NULL, err) || take_tree(run, &taken, err))
+	if (take_tree(run, &taken, err))
 		return -1;
 	memcpy(ret_oid, run->task.source_oid, strlen(run->task.source_oid) + 1);
-	if (taken.changed && (write_commit(run, taken.tree, ret_oid, err) || ff_run_keep(run, "result", ret_oid, err)))
+	return taken.changed ? write_commit(run, taken.tree, ret_oid, err) : 0;
+}
+
+static int make_commit(struct ff_run *run, char *ret_oid, struct ff_err *err)
+{
+	const struct ff_report made = { .oid = ret_oid };
+
+	if (ff_report_step(run, FF_STEP_COMMIT, false, NULL, err))
+		return -1;
+	ff_git_pack_begin(run->git, true, (size_t)ff_conf_int(run->conf, FF_CONF_REBASE_MAX_MEMORY));
+	if (take_and_commit(run, ret_oid, err) || ff_git_pack_commit(run->git, NULL, err)) {
+		ff_git_pack_drop(run->git);
+		return -1;
+	}
+	if (strcmp(ret_oid, run->task.source_oid) && ff_run_keep(run, "result", ret_oid, err))
 		return -1;
 	return ff_report_step(run, FF_STEP_COMMIT, true, &made, err);
-}
-
-/* --- rebase */
-
-static char **take_paths(struct ff_rebase_result *r)
-{
-	char **paths = ff_calloc(r->n_conflicts + 1, sizeof(char *));
-
-	for (size_t i = 0; i < r->n_conflicts; i++)
-		paths[i] = ff_steal(&r->conflicts[i].path);
-	return paths;
-}
-
-static int conflicted(struct ff_run *run, const char *oid, const char *base, struct ff_rebase_result *r,
-		      struct ff_outcome *out, struct ff_err *err)
-{
-	const char *prefix = ff_conf_str(run->conf, FF_CONF_PUBLISH_CONFLICT_PREFIX);
-	struct ff_report what;
-
-	for (size_t i = 0; i < r->n_conflicts; i++) {
-		FF_AUTO(ff_free) char *path = ff_text_shown(r->conflicts[i].path, 200);
-
-		ff_report_logf(run, "conflict: %s: %s", path, r->conflicts[i].kind);
-	}
-	out->word = "conflicted";
-	out->text = ff_asprintf("the result conflicts with %s in %zu %s", run->task.target, r->n_conflicts,
-				r->n_conflicts == 1 ? "file" : "files");
-	out->paths = take_paths(r);
-	memcpy(out->oid, oid, strlen(oid) + 1);
-	out->ref = ff_run_branch(run, prefix, err);
-	if (!out->ref)
-		return -1;
-	what = (struct ff_report){ .text = out->text, .oid = oid, .base_oid = base, .ref = out->ref,
-				   .paths = out->paths };
-	ff_report_event(run, FF_EVENT_CONFLICT_DETECTED, &what);
-	if (ff_report_step(run, FF_STEP_PUBLISH, false, NULL, err) ||
-	    ff_run_publish(run, out->ref, oid, base, "Conflicts", err))
-		return -1;
-	return ff_report_step(run, FF_STEP_PUBLISH, true, &(struct ff_report){ .oid = oid, .ref = out->ref }, err);
-}
-
-/* 1: a conflict, and *out says all. */
-static int rebase(struct ff_run *run, const char *oid, char *ret_tip, char *ret_base, struct ff_outcome *out,
-		  struct ff_err *err)
-{
-	FF_AUTO(ff_rebase_result_fini) struct ff_rebase_result r = { 0 };
-	char base[FF_GIT_OID];
-	struct ff_rebase what = { .onto = base, .tip = oid, .max_commits = REBASE_COMMITS_MAX };
-	struct ff_report made = { .oid = r.tip, .base_oid = base };
-
-	if (ff_report_step(run, FF_STEP_REBASE, false, NULL, err) || target_tip(run, base, err) ||
-	    ff_run_keep(run, "base", base, err))
-		return -1;
-	what.committer = ff_run_person(run);
-	if (ff_rebase(run->git, &what, &r, err))
-		return -1;
-	if (r.conflict)
-		return conflicted(run, oid, base, &r, out, err) ? -1 : 1;
-	ff_report_logf(run, "rebased on %s at %.12s: %zu of %zu commits", run->task.target, base, r.applied, r.total);
-	if (ff_run_keep(run, "result", r.tip, err) || ff_report_step(run, FF_STEP_REBASE, true, &made, err))
-		return -1;
-	memcpy(ret_tip, r.tip, sizeof(r.tip));
-	memcpy(ret_base, base, sizeof(base));
-	return 0;
 }
 
 /* --- all of it */
@@ -381,10 +328,18 @@ static int finish(struct ff_run *run, const char *tip, const char *base, struct 
 	if (run->task.done[FF_STEP_PUBLISH])
 		return 0;
 	if (ff_report_step(run, FF_STEP_PUBLISH, false, NULL, err) ||
-	    ff_run_publish(run, out->ref, tip, base, "Result", err))
+	    ff_run_publish(run, &(struct ff_run_branch_change){ .branch = out->ref, .oid = tip, .base = base, .result = tip,
+			   .what = "Result" }, err))
 		return -1;
 	ff_report_event(run, FF_EVENT_PUSH_COMPLETED, &made);
 	return ff_report_step(run, FF_STEP_PUBLISH, true, &made, err);
+}
+
+/* What was published stays; before that the target may have gone on since. */
+static bool rebase_done(struct ff_run *run)
+{
+	return run->task.done[FF_STEP_REBASE] && run->task.oid[FF_STEP_REBASE][0] &&
+	       (run->task.done[FF_STEP_PUBLISH] || !ff_run_target_moved(run, run->task.base_oid));
 }
 
 int ff_run_job(struct ff_run *run, struct ff_outcome *ret_outcome, struct ff_err *err)
@@ -399,11 +354,11 @@ int ff_run_job(struct ff_run *run, struct ff_outcome *ret_outcome, struct ff_err
 		out->word = "nothing";
 		return 0;
 	}
-	if (run->task.done[FF_STEP_REBASE] && run->task.oid[FF_STEP_REBASE][0]) {
+	if (rebase_done(run)) {
 		memcpy(tip, run->task.oid[FF_STEP_REBASE], sizeof(tip));
 		memcpy(base, run->task.base_oid, sizeof(base));
 	} else {
-		rc = rebase(run, commit, tip, base, out, err);
+		rc = ff_run_rebase(run, commit, tip, base, out, err);
 	}
 	if (rc)
 		return rc < 0 ? -1 : 0;

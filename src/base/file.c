@@ -14,6 +14,8 @@
 #include "base/num.h"
 #include "base/text.h"
 
+#define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
+
 int ff_fd_read_all(int fd, struct ff_buf *out, struct ff_err *err)
 {
 	for (;;) {
@@ -295,6 +297,19 @@ static int remove_at(int at, const char *name, int top, int depth, struct ff_err
 int ff_dir_remove(const char *path, struct ff_err *err)
 {
 	return remove_at(AT_FDCWD, path, -1, 0, err);
+}
+
+char *ff_path_program(const char *path, const char *name)
+{
+	for (path = path && *path ? path : DEFAULT_PATH; *path;) {
+		size_t n = strcspn(path, ":");
+		FF_AUTO(ff_free) char *file = ff_asprintf("%.*s/%s", (int)n, path, name);
+
+		if (file[0] == '/' && access(file, X_OK) == 0)
+			return ff_steal(&file);
+		path += n + (path[n] == ':');
+	}
+	return NULL;
 }
 
 char *ff_path_join(const char *dir, const char *name)

@@ -45,6 +45,11 @@ int ff_dir_make(const char *path, mode_t mode, struct ff_err *err);
 int ff_dir_remove(const char *path, struct ff_err *err);
 /* Folder and name put together with one slash. Freed by ff_free. */
 char *ff_path_join(const char *dir, const char *name);
+/*
+ * The program of that name in a list of folders like PATH; NULL, or an empty
+ * list: /usr/local/bin:/usr/bin:/bin. NULL when it is not there. Freed by ff_free.
+ */
+char *ff_path_program(const char *path, const char *name);
 /* n bytes from the kernel's random source (getrandom(2)); cannot fail. */
 void ff_random(void *p, size_t n);
 

@@ -8,13 +8,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/names.h"
 #include "base/proc.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "conf/conf.h"
 
-#define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 #define HELP_MAX (64 * 1024)
 #define REPORT_MAX (64 * 1024)
 
@@ -48,17 +48,7 @@ bool ff_cli_reader(const struct ff_cli *cli)
 
 char *ff_cli_program(const struct ff_cli *cli, const char *name)
 {
-	const char *path = ff_print_getenv(cli->environ, "PATH");
-
-	for (path = path && *path ? path : DEFAULT_PATH; *path;) {
-		size_t n = strcspn(path, ":");
-		FF_AUTO(ff_free) char *file = ff_asprintf("%.*s/%s", (int)n, path, name);
-
-		if (file[0] == '/' && access(file, X_OK) == 0)
-			return ff_steal(&file);
-		path += n + (path[n] == ':');
-	}
-	return NULL;
+	return ff_path_program(ff_print_getenv(cli->environ, "PATH"), name);
 }
 
 static int help(struct ff_cli *cli, const struct ff_cli_command *command)

@@ -118,6 +118,15 @@ int ff_cli_cancel(struct ff_cli *cli, const struct ff_args *args, struct ff_err 
 	return job_command(cli, args, "cancel", request, ff_view_summary, err);
 }
 
+int ff_cli_continue(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
+{
+	json_t *request;
+
+	if (ff_talk_job(args->operand[0], &request, err) < 0)
+		return -1;
+	return job_command(cli, args, "continue", request, ff_view_summary, err);
+}
+
 int ff_cli_retry(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
 {
 	json_t *request;

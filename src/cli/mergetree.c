@@ -3,16 +3,15 @@
  * merge-tree: one merge a line, answered at once and in order, so that a
  * program can keep us running and ask when it likes.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/trees.h"
 #include "conf/conf.h"
 #include "git/git.h"
 #include "git/handover.h"
@@ -171,34 +170,11 @@ static int read_lines(struct work *w, struct ff_err *err)
 	return ferror(w->cli->in) ? ff_err_errno(err, "standard input") : 0;
 }
 
-/* The folder with the objects: the one named, or .git in it. */
-static int open_repo(const char *name, struct ff_git **ret_git, struct ff_err *err)
-{
-	FF_AUTO(ff_free) char *path = realpath(name, NULL), *inside = NULL;
-	struct stat st;
-
-	if (!path)
-		return ff_err_set(err, FF_E_NOT_FOUND, "%s: %s", name, strerror(errno));
-	inside = ff_path_join(path, ".git");
-	return ff_git_open(stat(inside, &st) == 0 && S_ISDIR(st.st_mode) ? inside : path, ret_git, err);
-}
-
 static void work_fini(struct work *w)
 {
 	ff_git_close(&w->git);
 	ff_free(&w->program);
 	ff_buf_fini(&w->out);
-}
-
-static struct ff_merge_limits limits_of(const struct ff_conf *conf)
-{
-	return (struct ff_merge_limits){
-		.max_text_bytes = (uint64_t)ff_conf_int(conf, FF_CONF_MERGE_MAX_TEXT),
-		.max_tree_entries = (uint64_t)ff_conf_int(conf, FF_CONF_MERGE_MAX_ENTRIES),
-		.rename_limit = (uint32_t)ff_conf_int(conf, FF_CONF_MERGE_RENAME_LIMIT),
-		.max_rename_bytes = (uint64_t)ff_conf_int(conf, FF_CONF_MERGE_MAX_RENAME_BYTES),
-		.max_depth = (uint32_t)ff_conf_int(conf, FF_CONF_MERGE_MAX_DEPTH),
-	};
 }
 
 int ff_cli_merge_tree(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
@@ -209,11 +185,9 @@ int ff_cli_merge_tree(struct ff_cli *cli, const struct ff_args *args, struct ff_
 	ff_buf_init(&w.out, (size_t)1 << 30);
 	if (!repo || !ff_args_value(args, FF_CLI_OPT_STDIN))
 		return ff_err_set(err, FF_E_USAGE, "merge-tree needs --repo PATH and --stdin");
-	if (ff_cli_conf(cli, args, err) < 0 || open_repo(repo, &w.git, err) < 0)
+	if (ff_cli_conf(cli, args, err) < 0 || ff_trees_repo(args, &w.git, err) < 0)
 		return -1;
-	w.merge.limits = limits_of(cli->conf);
-	w.program = ff_cli_program(cli, "git");
-	w.handover = (struct ff_handover){ .program = w.program, .tmp_dir = ff_print_getenv(cli->environ, "TMPDIR"),
-					    .timeout_ms = ff_conf_int(cli->conf, FF_CONF_MERGE_GIT_TIMEOUT) };
+	w.merge.limits = ff_trees_limits(cli->conf);
+	ff_trees_handover(cli, &w.handover, &w.program);
 	return read_lines(&w, err);
 }

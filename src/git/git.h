@@ -60,6 +60,7 @@ struct ff_git_ref_change {
 	const char *ref;
 	const char *old_oid; /* expected value; NULL: must not exist */
 	const char *new_oid; /* NULL: remove */
+	bool ours;           /* hardly anybody but us writes it, see below */
 };
 /*
  * Locks all refs, compares each with its old value, then writes them in this
@@ -68,8 +69,9 @@ struct ff_git_ref_change {
  * worker may publish again. Each ref is replaced whole; a crash between two
  * of them leaves the later ones as they were. FF_E_CONFLICT: a ref `a` and a
  * ref `a/b` cannot both be; FF_E_IO: a lock did not go away within a second.
- * A lock of a ref of ours, or of one that is to be made, which stays for that
- * second was left by a worker that was killed: it is removed.
+ * A lock of a ref of ours (below refs/flowforge, or said to be), or of one that
+ * is to be made, which stays for that second was left by a worker that was
+ * killed: it is removed.
  */
 int ff_git_publish(struct ff_git *git, const struct ff_git_ref_change *changes, size_t n,
 		   const struct ff_git_person *who, const char *reflog, struct ff_err *err);
@@ -88,6 +90,11 @@ struct ff_git_commit_info { /* all owned; ff_git_commit_info_fini */
 	size_t message_len;
 	char *encoding; /* NULL: UTF-8 */
 };
+/*
+ * The commit that a person means by a revision (gitrevisions(7)), tags peeled.
+ * FF_E_NOT_FOUND; FF_E_INVALID for what is no revision or no commit.
+ */
+int ff_git_rev(struct ff_git *git, const char *rev, char *ret_oid, struct ff_err *err);
 /* FF_E_INVALID when oid names another kind of object. info is untouched on failure. */
 int ff_git_commit_info(struct ff_git *git, const char *oid, struct ff_git_commit_info *ret_info, struct ff_err *err);
 void ff_git_commit_info_fini(struct ff_git_commit_info *info);
@@ -123,6 +130,15 @@ int ff_git_config(struct ff_git *git, const char *key, char **ret_value, struct 
  */
 int ff_git_note(struct ff_git *git, const char *notes_ref, const char *object, const char *text,
 		const struct ff_git_person *who, struct ff_err *err);
+
+/*
+ * The files that are not the same in the two commits and still hold conflict
+ * markers of ours ("<<<<<<< target", ">>>>>>> change") in the second.
+ * NULL-terminated; freed by ff_git_paths_free.
+ */
+int ff_git_markers(struct ff_git *git, const char *from, const char *to, char ***ret_paths, struct ff_err *err);
+void ff_git_paths_free(char ***paths);
+bool ff_git_has_markers(const char *text, size_t n);
 
 /*
  * The patch from base to tip (commits; base NULL: from nothing) as `git diff`

@@ -46,6 +46,34 @@ int ff_git_lib_tree_of(struct ff_git *git, const char *commit_hex, git_tree **re
 	return 0;
 }
 
+int ff_git_rev(struct ff_git *git, const char *rev, char *ret_oid, struct ff_err *err)
+{
+	FF_AUTO(git_object_auto) git_object *any = NULL, *commit = NULL;
+	git_oid oid;
+	int rc;
+
+	if (strlen(rev) == GIT_OID_HEXSZ && git_oid_fromstr(&oid, rev) == 0)
+		rc = git_object_lookup(&any, git->repo, &oid, GIT_OBJECT_ANY);
+	else
+		rc = git_revparse_single(&any, git->repo, rev);
+	if (rc == GIT_ENOTFOUND)
+		return ff_err_set(err, FF_E_NOT_FOUND, "no revision '%.120s' in %s", rev, git->path);
+	if (rc == GIT_EAMBIGUOUS || rc == GIT_EINVALIDSPEC)
+		return ff_err_set(err, FF_E_INVALID, "'%.120s' is no revision, or one of several", rev);
+	if (rc == 0 && git_object_type(any) == GIT_OBJECT_COMMIT) {
+		git_oid_tostr(ret_oid, FF_GIT_OID, git_object_id(any));
+		return 0;
+	}
+	if (rc == 0)
+		rc = git_object_peel(&commit, any, GIT_OBJECT_COMMIT);
+	if (rc == GIT_EPEEL || rc == GIT_EINVALIDSPEC || rc == GIT_EAMBIGUOUS)
+		return ff_err_set(err, FF_E_INVALID, "'%.120s' is not a commit", rev);
+	if (rc < 0)
+		return ff_git_lib_fail(err, rc, "revision '%.80s'", rev);
+	git_oid_tostr(ret_oid, FF_GIT_OID, git_object_id(commit));
+	return 0;
+}
+
 int ff_git_commit_info(struct ff_git *git, const char *oid, struct ff_git_commit_info *ret_info, struct ff_err *err)
 {
 	FF_AUTO(git_commit_auto) git_commit *c = NULL;

@@ -1,314 +1,222 @@
 /* SPDX-License-Identifier: MIT */
-/* See rebase.h. Each commit of the series is a three-way merge of trees, done by libgit2 in memory. */
+/* See rebase.h: which commits (pick.c), what each becomes (src/merge), and what is told about it. */
 #include "git/rebase.h"
 
 #include <string.h>
 
 #include "git/lib.h"
-
-/* Pairs of files compared when renames are looked for; git's own limit (merge.renameLimit) is 7000. */
-#define RENAME_LIMIT 1000
+#include "git/mergetree.h"
+#include "git/pick.h"
+#include "git/source.h"
+#include "merge/series.h"
 
 struct run {
 	struct ff_git *git;
 	const struct ff_rebase *what;
-	struct ff_rebase_result *out;
-	const char *committer;
-	git_oid tip; /* of what has been applied */
+	struct ff_merge_source source;
+	struct ff_picked picked;
+	struct ff_series series;
+	struct ff_series_state state;
+	struct ff_buf committer;
+	struct ff_rebase_result out;
 };
-
-static void put_oid(char *out, const git_oid *oid)
-{
-	git_oid_tostr(out, FF_GIT_OID, oid);
-}
 
 void ff_rebase_result_fini(struct ff_rebase_result *result)
 {
-	for (size_t i = 0; i < result->n_conflicts; i++)
-		ff_free(&result->conflicts[i].path);
-	ff_free(&result->conflicts);
-	result->n_conflicts = 0;
 	ff_free(&result->at_subject);
+	ff_free(&result->why_hard);
+	if (result->merge)
+		ff_merge_result_fini(result->merge);
+	ff_free(&result->merge);
 }
 
-/* --- the series */
-
-static int list_series(struct run *r, const git_oid *onto, const git_oid *tip, git_oid **ret_list, size_t *ret_n,
-		       struct ff_err *err)
+static void run_fini(struct run *r)
 {
-	FF_AUTO(git_revwalk_auto) git_revwalk *walk = NULL;
-	FF_AUTO(ff_free) git_oid *list = NULL;
-	size_t n = 0, room = 0;
-	git_oid oid;
-	int rc = git_revwalk_new(&walk, r->git->repo);
+	ff_picked_fini(&r->picked);
+	ff_buf_fini(&r->committer);
+	ff_rebase_result_fini(&r->out);
+}
 
-	if (rc == 0)
-		rc = git_revwalk_sorting(walk, GIT_SORT_TOPOLOGICAL | GIT_SORT_REVERSE);
-	if (rc == 0)
-		rc = git_revwalk_push(walk, tip);
-	if (rc == 0)
-		rc = git_revwalk_hide(walk, onto);
-	while (rc == 0 && (rc = git_revwalk_next(&oid, walk)) == 0) {
+/* --- what the series asks for */
+
+static int merge(void *arg, const struct ff_merge_id *base, const struct ff_merge_id *target,
+		 const struct ff_merge_id *change, const struct ff_merge_id *commit, struct ff_merge_result *ret,
+		 struct ff_err *err)
+{
+	struct run *r = arg;
+	struct ff_merge m = { .base = *base, .target = *target, .change = *change, .attributes = *target };
+
+	(void)commit;
+	if (r->what->limits)
+		m.limits = *r->what->limits;
+	ff_free(&r->out.why_hard);
+	return ff_git_merge_trees(r->git, &m, r->what->handover, ret, &r->out.why_hard, err);
+}
+
+static int check_commits(struct ff_git *git, const struct ff_rebase *what, struct ff_err *err)
+{
+	const char *const all[] = { what->onto, what->tip, what->upstream };
+
+	for (size_t i = 0; i < FF_ARRAY_LEN(all); i++) {
 		FF_AUTO(git_commit_auto) git_commit *c = NULL;
 
-		rc = git_commit_lookup(&c, r->git->repo, &oid);
-		if (rc < 0 || git_commit_parentcount(c) > 1)
-			continue;
-		if (r->what->max_commits && n == r->what->max_commits)
-			return ff_err_set(err, FF_E_TOO_LARGE, "over %zu commits to rebase", r->what->max_commits);
-		if (n == room) {
-			room = room ? 2 * room : 32;
-			list = ff_realloc(list, room, sizeof *list);
-		}
-		list[n++] = oid;
-	}
-	if (rc != GIT_ITEROVER)
-		return ff_git_lib_fail(err, rc, "cannot list the commits to rebase");
-	*ret_list = ff_steal(&list);
-	*ret_n = n;
-	return 0;
-}
-
-/* --- conflicts */
-
-static bool is_submodule(const git_index_entry *e)
-{
-	return e && e->mode == GIT_FILEMODE_COMMIT;
-}
-
-static const char *kind_of(const git_index_entry *base, const git_index_entry *target, const git_index_entry *change)
-{
-	if (is_submodule(base) || is_submodule(target) || is_submodule(change))
-		return "submodule";
-	if (target && change && !base)
-		return "added on both sides";
-	if (base && target && !change)
-		return "changed in target, deleted in change";
-	if (base && change && !target)
-		return "deleted in target, changed in change";
-	if (base && !target && !change)
-		return "renamed differently";
-	if (!base)
-		return target ? "file in target, folder in change" : "folder in target, file in change";
-	if ((base->mode & 0170000) != (target->mode & 0170000) || (target->mode & 0170000) != (change->mode & 0170000))
-		return "different kinds of file";
-	return "content";
-}
-
-static int collect_conflicts(struct ff_rebase_result *out, git_index *index, struct ff_err *err)
-{
-	FF_AUTO(git_index_conflict_iterator_auto) git_index_conflict_iterator *it = NULL;
-	const git_index_entry *base, *target, *change;
-	int rc = git_index_conflict_iterator_new(&it, index);
-
-	while (rc == 0 && (rc = git_index_conflict_next(&base, &target, &change, it)) == 0) {
-		const git_index_entry *any = change ? change : target ? target : base;
-
-		out->conflicts = ff_realloc(out->conflicts, out->n_conflicts + 1, sizeof *out->conflicts);
-		out->conflicts[out->n_conflicts++] = (struct ff_rebase_conflict){
-			.path = ff_strdup(any->path), .kind = kind_of(base, target, change) };
-	}
-	if (rc != GIT_ITEROVER)
-		return ff_git_lib_fail(err, rc, "cannot list the conflicts");
-	return 0;
-}
-
-/* --- one commit */
-
-/* The tree of c on top of ours: 0, 1 when it conflicts (listed), or -1. */
-static int merge_onto(struct run *r, git_tree *parent, git_tree *ours, git_tree *theirs, git_oid *ret_tree,
-		      struct ff_err *err)
-{
-	git_merge_options opts = GIT_MERGE_OPTIONS_INIT;
-	FF_AUTO(git_index_auto) git_index *index = NULL;
-	int rc;
-
-	opts.target_limit = RENAME_LIMIT;
-	rc = git_merge_trees(&index, r->git->repo, parent, ours, theirs, &opts);
-	if (rc < 0)
-		return ff_git_lib_fail(err, rc, "cannot merge");
-	if (git_index_has_conflicts(index))
-		return collect_conflicts(r->out, index, err) < 0 ? -1 : 1;
-	rc = git_index_write_tree_to(ret_tree, index, r->git->repo);
-	if (rc < 0)
-		return ff_git_lib_fail(err, rc, "cannot write a merged tree");
-	return 0;
-}
-
-static int header_field(git_commit *c, const char *field, char **ret, struct ff_err *err)
-{
-	git_buf b = GIT_BUF_INIT;
-	int rc = git_commit_header_field(&b, c, field);
-
-	if (rc < 0 && rc != GIT_ENOTFOUND)
-		return ff_git_lib_fail(err, rc, "the %s of a commit", field);
-	*ret = rc == 0 ? ff_memdup0(b.ptr, b.size) : NULL;
-	git_buf_dispose(&b);
-	return 0;
-}
-
-/* The commit again, with that tree and on the present tip. */
-static int write_again(struct run *r, git_commit *c, const git_oid *tree, struct ff_err *err)
-{
-	FF_AUTO(ff_free) char *author = NULL, *encoding = NULL;
-	const char *message = git_commit_message_raw(c);
-	const git_oid parent = r->tip;
-
-	if (header_field(c, "author", &author, err) < 0 || header_field(c, "encoding", &encoding, err) < 0)
-		return -1;
-	if (!author || strchr(author, '\n') || (encoding && strchr(encoding, '\n')))
-		return ff_err_set(err, FF_E_GIT, "it has no usable author");
-	return ff_git_lib_write_commit(r->git, &(struct ff_git_lib_raw){
-		.tree = tree, .parents = &parent, .n_parents = 1, .author = author, .committer = r->committer,
-		.encoding = encoding, .message = message, .message_len = strlen(message) }, &r->tip, err);
-}
-
-struct trees {
-	git_tree *parent, *ours, *theirs; /* parent NULL: a first commit */
-};
-
-static void trees_fini(struct trees *t)
-{
-	git_tree_free(t->parent);
-	git_tree_free(t->ours);
-	git_tree_free(t->theirs);
-}
-
-static int load_trees(struct run *r, git_commit *c, struct trees *t, struct ff_err *err)
-{
-	FF_AUTO(git_commit_auto) git_commit *parent = NULL, *tip = NULL;
-	int rc = git_commit_tree(&t->theirs, c);
-
-	if (rc == 0 && git_commit_parentcount(c) == 1) {
-		rc = git_commit_parent(&parent, c, 0);
-		if (rc == 0)
-			rc = git_commit_tree(&t->parent, parent);
-	}
-	if (rc == 0)
-		rc = git_commit_lookup(&tip, r->git->repo, &r->tip);
-	if (rc == 0)
-		rc = git_commit_tree(&t->ours, tip);
-	return rc < 0 ? ff_git_lib_fail(err, rc, "cannot read its tree") : 0;
-}
-
-/* 0 applied or dropped, 1 conflict, -1. */
-static int apply(struct run *r, git_commit *c, struct ff_err *err)
-{
-	FF_AUTO(trees_fini) struct trees t = { NULL, NULL, NULL };
-	const git_oid *from, *ours, *theirs;
-	git_oid tree;
-	int rc;
-
-	if (load_trees(r, c, &t, err) < 0)
-		return -1;
-	from = t.parent ? git_tree_id(t.parent) : NULL;
-	ours = git_tree_id(t.ours);
-	theirs = git_tree_id(t.theirs);
-	if (from && git_oid_equal(from, theirs)) { /* was empty, stays so */
-		r->out->applied++;
-		return write_again(r, c, ours, err);
-	}
-	if (from && git_oid_equal(from, ours)) {
-		tree = *theirs;
-	} else {
-		rc = merge_onto(r, t.parent, t.ours, t.theirs, &tree, err);
-		if (rc)
-			return rc;
-	}
-	if (git_oid_equal(&tree, ours)) {
-		r->out->dropped++;
-		return 0;
-	}
-	r->out->applied++;
-	return write_again(r, c, &tree, err);
-}
-
-static void stop_at(struct run *r, git_commit *c)
-{
-	const char *subject = git_commit_message_raw(c);
-
-	subject += strspn(subject, "\n");
-	r->out->conflict = true;
-	put_oid(r->out->at, git_commit_id(c));
-	r->out->at_subject = ff_memdup0(subject, strcspn(subject, "\n"));
-}
-
-static int apply_series(struct run *r, const git_oid *list, size_t n, struct ff_err *err)
-{
-	r->out->total = n;
-	for (size_t i = 0; i < n; i++) {
-		FF_AUTO(git_commit_auto) git_commit *c = NULL;
-		char hex[FF_GIT_OID];
-		int rc;
-
-		put_oid(hex, &list[i]);
-		if (ff_git_lib_commit(r->git, hex, &c, err) < 0)
+		if (all[i] && ff_git_lib_commit(git, all[i], &c, err) < 0)
 			return -1;
-		rc = apply(r, c, err);
-		if (rc < 0)
-			return ff_err_wrap(err, "rebase of commit %.12s", hex);
-		if (rc == 1) {
-			stop_at(r, c);
-			return 0;
-		}
-		if (r->what->progress && r->what->progress(r->what->arg, i + 1, n))
-			return ff_err_set(err, FF_E_CANCELLED, "the rebase was ended");
 	}
 	return 0;
 }
 
-/* 1 when there is nothing to do since tip lies on onto, 0 when there is, -1. */
-static int already_there(struct ff_git *git, const struct ff_rebase *what, struct ff_err *err)
+static int set_up(struct run *r, const char *upstream, struct ff_err *err)
 {
-	char base[FF_GIT_OID];
-	struct ff_err why = { 0 };
+	const struct ff_rebase *w = r->what;
+	const struct ff_pick pick = { .upstream = upstream, .tip = w->tip, .max_commits = w->max_commits,
+				      .max_upstream = w->max_upstream };
 
-	if (ff_git_merge_base(git, what->onto, what->tip, base, &why) < 0) {
-		if (why.code != FF_E_NOT_FOUND)
-			return ff_err_set(err, why.code, "%s", why.text);
-		return ff_err_set(err, FF_E_GIT, "%.12s and the target (%.12s) have no commit in common: "
-				  "push a branch that was made from the target", what->tip, what->onto);
-	}
-	return strcmp(base, what->onto) == 0;
+	if (ff_git_lib_person_line(&r->committer, &w->committer, err) < 0 || check_commits(r->git, w, err) < 0 ||
+	    ff_pick(r->git, &pick, &r->picked, err) < 0)
+		return -1;
+	ff_git_source(r->git, &r->source);
+	r->series = (struct ff_series){
+		.source = &r->source, .read_commit = ff_git_source_read_commit,
+		.write_commit = ff_git_source_write_commit, .merge = merge, .merge_arg = r,
+		.committer = r->committer.data, .commits = r->picked.commits, .n = r->picked.n,
+		.progress = w->progress, .progress_arg = w->arg,
+	};
+	r->out.total = r->picked.n;
+	r->out.merges = r->picked.merges;
+	r->out.upstream = r->picked.upstream;
+	return 0;
 }
 
-static int run_series(struct run *r, struct ff_err *err)
-{
-	FF_AUTO(git_commit_auto) git_commit *onto = NULL, *tip = NULL;
-	FF_AUTO(ff_free) git_oid *list = NULL;
-	size_t n = 0;
-	int there;
+/* --- what is told */
 
-	if (ff_git_lib_commit(r->git, r->what->onto, &onto, err) < 0 ||
-	    ff_git_lib_commit(r->git, r->what->tip, &tip, err) < 0)
+static void tell_stop(struct run *r, const char *onto, const char *upstream)
+{
+	struct ff_rebase_stop *s = &r->out.stop;
+
+	memcpy(s->onto, onto, strlen(onto) + 1);
+	memcpy(s->upstream, upstream, strlen(upstream) + 1);
+	memcpy(s->tip, r->what->tip, strlen(r->what->tip) + 1);
+	ff_git_source_hex(&r->picked.commits[r->state.done], s->at);
+	ff_git_source_hex(&r->state.tip, s->applied);
+	s->done = r->state.done;
+	s->n_applied = r->state.applied;
+	s->n_dropped = r->state.dropped;
+	if (!ff_merge_id_absent(&r->out.merge->tree))
+		ff_git_source_hex(&r->out.merge->tree, r->out.partial);
+}
+
+static int tell_subject(struct run *r, struct ff_err *err)
+{
+	struct ff_merge_bytes bytes;
+	struct ff_series_commit c;
+	int rc;
+
+	if (ff_git_source_read_commit(r->git, &r->picked.commits[r->state.done], &bytes, err) < 0)
 		return -1;
-	there = already_there(r->git, r->what, err);
-	if (there < 0)
+	rc = ff_series_parse(&bytes, r->source.id_len, &c, err);
+	if (rc == 0)
+		r->out.at_subject = ff_series_subject(&c);
+	r->source.release(r->source.arg, &bytes);
+	return rc;
+}
+
+/* From the state that is set; *ret is set when it returns 0. */
+static int go(struct run *r, const char *onto, const char *upstream, struct ff_rebase_result *ret, struct ff_err *err)
+{
+	FF_AUTO(ff_merge_result_fini) struct ff_merge_result conflict = { 0 };
+	int rc = ff_series_run(&r->series, &r->state, &conflict, err);
+
+	if (rc < 0)
 		return -1;
-	r->tip = *git_commit_id(there ? tip : onto);
-	r->out->unchanged = there;
-	if (there)
-		return 0;
-	if (list_series(r, git_commit_id(onto), git_commit_id(tip), &list, &n, err) < 0)
+	r->out.applied = r->state.applied;
+	r->out.dropped = r->state.dropped;
+	ff_git_source_hex(&r->state.tip, r->out.tip);
+	ff_git_source_hex(&r->state.tree, r->out.tree);
+	if (rc > 0) {
+		r->out.conflict = true;
+		r->out.merge = ff_calloc(1, sizeof *r->out.merge);
+		*r->out.merge = conflict;
+		conflict = (struct ff_merge_result){ 0 };
+		tell_stop(r, onto, upstream);
+		if (tell_subject(r, err) < 0)
+			return -1;
+	}
+	*ret = r->out;
+	r->out = (struct ff_rebase_result){ 0 };
+	return 0;
+}
+
+/* --- the calls */
+
+/* Tip is the result. */
+static int leave_alone(struct run *r, struct ff_rebase_result *ret, struct ff_err *err)
+{
+	FF_AUTO(git_tree_auto) git_tree *tree = NULL;
+
+	if (ff_git_lib_tree_of(r->git, r->what->tip, &tree, err) < 0)
 		return -1;
-	return apply_series(r, list, n, err);
+	*ret = (struct ff_rebase_result){ .unchanged = true };
+	memcpy(ret->tip, r->what->tip, strlen(r->what->tip) + 1);
+	git_oid_tostr(ret->tree, FF_GIT_OID, git_tree_id(tree));
+	return 0;
 }
 
 int ff_rebase(struct ff_git *git, const struct ff_rebase *what, struct ff_rebase_result *ret_result,
 	      struct ff_err *err)
 {
+	FF_AUTO(run_fini) struct run r = { .git = git, .what = what };
 	FF_AUTO(ff_rebase_result_fini) struct ff_rebase_result out = { 0 };
-	FF_AUTO(ff_buf_fini) struct ff_buf committer;
-	struct run r = { .git = git, .what = what, .out = &out };
+	const char *upstream = what->upstream ? what->upstream : what->onto;
+	struct ff_merge_id onto;
+	bool there;
 
-	ff_buf_init(&committer, 8192);
-	if (ff_git_lib_person_line(&committer, &what->committer, err) < 0)
+	ff_buf_init(&r.committer, 8192);
+	if (set_up(&r, upstream, err) < 0 || ff_git_source_id(what->onto, &onto, err) < 0)
 		return -1;
-	r.committer = committer.data;
-	if (run_series(&r, err) < 0)
+	there = r.picked.contained && !strcmp(upstream, what->onto);
+	if (there && (!r.picked.merges || what->refuse_merges))
+		return leave_alone(&r, ret_result, err);
+	if (r.picked.merges && what->refuse_merges)
+		return ff_err_set(err, FF_E_INVALID, "the series has %zu merge commits, which rebase.merges refuses: "
+				  "push a branch without them", r.picked.merges);
+	if (ff_series_begin(&r.series, &onto, &r.state, err) < 0 || go(&r, what->onto, upstream, &out, err) < 0)
 		return -1;
-	put_oid(out.tip, &r.tip);
+	if (there && out.conflict)
+		return leave_alone(&r, ret_result, err);
 	*ret_result = out;
 	out = (struct ff_rebase_result){ 0 };
 	return 0;
+}
+
+static int resume(struct run *r, const struct ff_rebase_stop *stop, const char *tree, struct ff_err *err)
+{
+	struct ff_merge_id tip, at, result;
+
+	if (ff_git_source_id(stop->applied, &tip, err) < 0 || ff_git_source_id(stop->at, &at, err) < 0 ||
+	    (tree && ff_git_source_id(tree, &result, err) < 0))
+		return -1;
+	if (stop->done >= r->picked.n || !ff_merge_id_equal(&at, &r->picked.commits[stop->done]))
+		return ff_err_set(err, FF_E_CONFLICT, "commit %.12s is not where the rebase stopped: begin it again", stop->at);
+	if (ff_series_begin(&r->series, &tip, &r->state, err) < 0)
+		return -1;
+	r->state.done = stop->done;
+	r->state.applied = stop->n_applied;
+	r->state.dropped = stop->n_dropped;
+	return tree ? ff_series_resolve(&r->series, &r->state, &result, err) : 0;
+}
+
+int ff_rebase_continue(struct ff_git *git, const struct ff_rebase *what, const struct ff_rebase_stop *stop,
+		       const char *tree, struct ff_rebase_result *ret_result, struct ff_err *err)
+{
+	struct ff_rebase asked = *what;
+	FF_AUTO(run_fini) struct run r = { .git = git, .what = &asked };
+
+	asked.onto = stop->onto;
+	asked.tip = stop->tip;
+	asked.upstream = stop->upstream;
+	ff_buf_init(&r.committer, 8192);
+	if (set_up(&r, stop->upstream, err) < 0 || resume(&r, stop, tree, err) < 0)
+		return -1;
+	return go(&r, stop->onto, stop->upstream, ret_result, err);
 }

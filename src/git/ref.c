@@ -149,7 +149,7 @@ int ff_git_refs(struct ff_git *git, const char *const *globs, size_t n, ff_git_r
  */
 static bool ours_alone(const struct ff_git_ref_change *ch)
 {
-	return ff_starts(ch->ref, FF_REF_PRIVATE "/") || !strcmp(ch->ref, FF_REF_NOTES) || !ch->old_oid ||
+	return ch->ours || ff_starts(ch->ref, FF_REF_PRIVATE "/") || !strcmp(ch->ref, FF_REF_NOTES) || !ch->old_oid ||
 	       ff_oid_zero(ch->old_oid);
 }
 
@@ -209,6 +209,8 @@ static int check_room(struct ff_git *git, const char *ref, struct ff_err *err)
 	const char *name = NULL;
 	git_oid oid;
 
+	if (git_reference_name_to_id(&oid, git->repo, ref) == 0)
+		return 0; /* it has its room; to look below means to read every ref */
 	for (char *slash = strrchr(above, '/'); slash && slash > above; slash = strrchr(above, '/')) {
 		*slash = '\0';
 		if (ff_ref_valid(above) && git_reference_name_to_id(&oid, git->repo, above) == 0)

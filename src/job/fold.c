@@ -180,6 +180,7 @@ bool ff_event_only_told(enum ff_event_type type)
 	case FF_EVENT_JOB_WAITING:
 	case FF_EVENT_JOB_STARTED:
 	case FF_EVENT_JOB_RETRIED:
+	case FF_EVENT_JOB_CONTINUED:
 	case FF_EVENT_JOB_COMPLETED:
 	case FF_EVENT_JOB_CONFLICTED:
 	case FF_EVENT_JOB_FAILED:
@@ -207,6 +208,10 @@ void ff_job_fold(struct ff_job *job, const struct ff_event *ev)
 		break;
 	case FF_EVENT_JOB_WAITING:
 		enter_waiting(job, ev->wait, ev);
+		break;
+	case FF_EVENT_JOB_CONTINUED: /* the one way back from an end; its recovery points are whole */
+		enter(job, FF_JOB_QUEUED, ev);
+		job->ended_ms = 0;
 		break;
 	case FF_EVENT_JOB_STARTED:
 		start(job, ev);

@@ -40,6 +40,7 @@ static const struct rule rules[] = {
 	{ FF_EVENT_JOB_SUPERSEDED,    0,    1,     1,      0,      1,   0, OWN },
 	{ FF_EVENT_JOB_EXPIRED,       0,    1,     1,      0,      1,   0, OWN },
 	{ FF_EVENT_JOB_RETRIED,       0,    0,     0,      1,      0,   0, WORK },
+	{ FF_EVENT_JOB_CONTINUED,     0,    0,     0,      0,      0,   1, OWN }, /* conflicted: ff_job_allowed */
 	{ FF_EVENT_STEP_STARTED,      0,    0,     0,      1,      0,   0, WORK },
 	{ FF_EVENT_STEP_FINISHED,     0,    0,     0,      1,      0,   0, WORK },
 	{ FF_EVENT_SPEC_READ,         0,    0,     1,      0,      0,   0, OWN },
@@ -197,6 +198,9 @@ int ff_job_allowed(const struct ff_job *job, const struct ff_event *ev, struct f
 		return -1;
 	if (ev->type == FF_EVENT_STEP_STARTED || ev->type == FF_EVENT_STEP_FINISHED)
 		return check_step(job, ev, err);
+	if (ev->type == FF_EVENT_JOB_CONTINUED && job->state != FF_JOB_CONFLICTED)
+		return ff_err_set(err, FF_E_CONFLICT, "job %" PRId64 " is %s: %s cannot come now, only a conflicted one "
+				  "can go on", job->id, ff_job_state_word(job->state), ff_event_name(ev->type));
 	if (ev->type == FF_EVENT_JOB_WAITING && ev->wait == FF_WAIT_NONE)
 		return ff_err_set(err, FF_E_INVALID, "job %" PRId64 ": %s gives no reason to wait", job->id,
 				  ff_event_name(ev->type));

@@ -157,7 +157,7 @@ int ff_run_tree(struct ff_run *run, const unsigned char *id, const struct ff_tre
 
 /* --- the run */
 
-void ff_run_fini(struct ff_run *run)
+void ff_merge_run_fini(struct ff_run *run)
 {
 	struct ff_merge_result conflicts = { .n_conflicts = run->n_conflicts, .conflicts = run->conflicts };
 
@@ -238,7 +238,7 @@ static int go_through(struct ff_run *run, struct ff_err *err)
 int ff_merge(const struct ff_merge *what, struct ff_merge_result *ret_result, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *attributes = NULL;
-	FF_AUTO(ff_run_fini) struct ff_run run = { .what = what, .source = what->source,
+	FF_AUTO(ff_merge_run_fini) struct ff_run run = { .what = what, .source = what->source,
 						   .id_len = what->source->id_len, .limits = limits_of(what) };
 	const struct ff_merge_id *one = without_a_look(what);
 

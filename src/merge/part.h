@@ -122,7 +122,7 @@ struct ff_run {
 void ff_list_add(struct ff_list *list, struct ff_node *node);
 /* id NULL: the empty tree. Kept until the end of the run. */
 int ff_run_tree(struct ff_run *run, const unsigned char *id, const struct ff_tree **ret, struct ff_err *err);
-void ff_run_fini(struct ff_run *run);
+void ff_merge_run_fini(struct ff_run *run);
 struct ff_merge_id ff_run_id(const struct ff_run *run, const unsigned char *id);
 const unsigned char *ff_run_keep_id(struct ff_run *run, const struct ff_merge_id *id);
 /* From the root, with slashes, in the arena. */

@@ -39,6 +39,44 @@ test_expect 'a change on both sides is a conflict: kept, shown, and named' '
 	status_is 1 ff watch "$job"
 '
 
+# Commits on COMMIT, in one line or beside each other, each with its number in FILE; their names.
+many() { # line|beside N COMMIT FILE
+	perl -e 'my ($how, $n, $from, $file) = @ARGV;
+		for (1 .. $n) {
+			print "commit refs/many/", $how eq "line" ? 0 : $_, "\nmark :$_\ncommitter n <e> 1714565100 +0000\ndata 1\nm\n";
+			print "from $from\n" if $how ne "line" || $_ == 1;
+			print "M 644 inline $file\ndata ", length, "\n$_\n";
+		}' "$@" | git -C app.git fast-import --quiet --export-marks="$T/marks"
+	sort -t: -k2n marks | cut -d" " -f2
+}
+
+# A series so long that the target moves many times while it is applied.
+test_expect 'a target that does not stand still: rebased again, then published as it is, and said so' '
+	main=$(git -C app.git rev-parse main)
+	many beside 500 "$main" moved >targets
+	tip=$(many line 1500 "$main" long | tail -n 1)
+	git -C app fetch -q origin refs/many/0:refs/heads/long
+	is "$(git -C app rev-parse long)" "$tip"
+	git config -f flowforge.conf rebase.target-tries 2
+	kill -HUP "$(process_pid daemon)"
+	wait_until "grep -q \"core.reloaded\" daemon.log"
+	rm -f "$T/go" "$T/go.reached"
+	git -C app push -o claude=work origin "long:refs/heads/claude/moving" >out 2>&1
+	job=$(pushed_job "$(cat out)")
+	wait_until "[ -e go.reached ]" 60
+	touch moving
+	(while read -r next && [ -e moving ]; do git -C app.git update-ref refs/heads/main "$next"; done <targets) &
+	touch go
+	wait_job "$job" completed
+	rm moving
+	wait
+	like "$(ff log "$job")" "main moved to [0-9a-f]{12} meanwhile: rebased again"
+	like "$(ff show "$job")" "main moved 3 times while the result was rebased: it lies on [0-9a-f]{12}"
+	is "$(git -C app.git show "claude-results/moving-$job:NEW")" new
+	is "$(git -C app.git rev-list --count "$main..claude-results/moving-$job")" 1502
+	git -C app.git update-ref refs/heads/main "$(git -C app rev-parse main)"
+'
+
 test_expect 'nobody else has had a branch moved' '
 	is "$(git -C app.git rev-parse main)" "$(git -C app rev-parse main)"
 '

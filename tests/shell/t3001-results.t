@@ -183,7 +183,7 @@ test_expect 'the target went on: commits of the branch are rebased, authors and 
 	is "$(server rev-parse claude/write)" "$(git rev-parse feature)"
 '
 
-test_expect 'a conflict: paths are listed, what was made is kept before the rebase' '
+test_expect 'a conflict: paths are listed, it is shown on the target, what was made is kept' '
 	cd app
 	git checkout -q -b clash main
 	git checkout -q main
@@ -197,9 +197,12 @@ test_expect 'a conflict: paths are listed, what was made is kept before the reba
 	is "$(ff show $job --json | json conflicts)" 2
 	kept=claude-conflicts/clash-$job
 	is "$(ff show $job --json | json result_branch)" "$kept"
-	is "$(server log -1 --format=%P $kept)" "$(git rev-parse clash)"
+	is "$(server log -1 --format=%P $kept)" "$(server rev-parse main)"
 	is "$(server show $kept:fine)" fine
-	unlike "$(server show $kept:README.md)" "<<<<<<<"
+	like "$(server show $kept:README.md)" "^<<<<<<< target"
+	made=refs/flowforge/jobs/$job/result
+	is "$(server log -1 --format=%P $made)" "$(git rev-parse clash)"
+	unlike "$(server show $made:README.md)" "<<<<<<<"
 	must_fail server rev-parse -q --verify refs/heads/claude-results/clash-$job
 	is "$(server for-each-ref refs/heads/main)" "$(printf "%s\n" "$before" | grep refs/heads/main)"
 	ff diff $job >../patch

@@ -166,9 +166,14 @@ test_expect 'what conflicts is pushed, too' '
 	git -C app checkout -q main
 	job=$(said_job)
 	wait_job "$job" conflicted
-	is "$(git -C app.git show "claude-conflicts/clash-$job:ABOUT")" about
+	like "$(git -C app.git show "claude-conflicts/clash-$job:ABOUT")" "^>>>>>>> change"
 	like "$(ff log "$job")" "server: from the server"
 	like "$(cat post)" "refs/heads/claude-conflicts/clash-$job\$"
+	(cd app && git fetch -q origin "claude-conflicts/clash-$job" && git checkout -q FETCH_HEAD && echo both >ABOUT &&
+		git commit -qam solved && push origin "HEAD:claude-conflicts/clash-$job" && git checkout -q main)
+	wait_job "$job" completed
+	is "$(git -C app.git show "claude-results/clash-$job:ABOUT")" both
+	like "$(cat post)" "refs/heads/claude-results/clash-$job\$"
 '
 
 test_expect 'while our push is expected, nobody else can make anything of it' '

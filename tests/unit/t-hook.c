@@ -117,6 +117,16 @@ static void endless_lines_are_survived(void **state)
 	assert_int_equal(seen, 3002);
 }
 
+static bool forbidden_new(const char *ref)
+{
+	char results[] = "claude-results/", conflicts[] = "claude-conflicts/";
+	const struct ff_hook_conf c = { .result_prefix = results, .conflict_prefix = conflicts };
+	const struct ff_hook_update u = { .old_oid = ZERO40, .new_oid = OID40, .ref = ref };
+
+	assert_false(ff_hook_answers(&c, &u));
+	return ff_hook_forbidden(&c, &u);
+}
+
 static bool forbidden(const char *ref, bool deletes)
 {
 	char results[] = "claude-results/", conflicts[] = "claude-conflicts/";
@@ -132,7 +142,11 @@ static void our_refs_are_ours(void **state)
 	assert_true(forbidden("refs/heads/claude-results/a-1", false));
 	assert_false(forbidden("refs/heads/claude-results/a-1", true));
 	assert_true(forbidden("refs/heads/claude-results", false));
-	assert_true(forbidden("refs/heads/claude-conflicts/a", false));
+	assert_true(forbidden_new("refs/heads/claude-conflicts/a-1"));
+	assert_true(forbidden_new("refs/heads/claude-conflicts"));
+	assert_true(forbidden("refs/heads/claude-conflicts", false));
+	assert_false(forbidden("refs/heads/claude-conflicts/a-1", false)); /* of one that is there core is asked */
+	assert_false(forbidden("refs/heads/claude-conflicts/a-1", true));
 	assert_true(forbidden("refs/flowforge/jobs/1/base", true));
 	assert_true(forbidden("refs/flowforge", false));
 	assert_true(forbidden("refs/notes", false)); /* would stand where our notes have to go */

@@ -123,6 +123,7 @@ static const struct { enum ff_event_type type; const char *in; } allowed[] = {
 	{ FF_EVENT_JOB_SUPERSEDED, "qwh" },
 	{ FF_EVENT_JOB_EXPIRED, "qwh" },
 	{ FF_EVENT_JOB_RETRIED, "r" },
+	{ FF_EVENT_JOB_CONTINUED, "o" },
 	{ FF_EVENT_STEP_STARTED, "r" },
 	{ FF_EVENT_STEP_FINISHED, "r" },
 	{ FF_EVENT_SPEC_READ, "w" },
@@ -495,6 +496,31 @@ static void test_conflicts(void **state)
 	assert_int_equal(job->ended_ms, 7);
 }
 
+/* From conflicted there is a way back, to behind what was done before the rebase. */
+static void test_continue(void **state)
+{
+	static const char *const paths[] = { "a", NULL };
+	FF_AUTO(ff_job_free) struct ff_job *job = job_in(FF_JOB_RUNNING);
+
+	(void)state;
+	for (int k = FF_STEP_PREPARE; k <= FF_STEP_COMMIT; k++)
+		step(job, (enum ff_step_kind)k, OID);
+	fold(job, (struct ff_event){ .type = FF_EVENT_JOB_CONFLICTED, .attempt = RUNS, .at_ms = 7, .paths = paths,
+		.ref = "refs/heads/claude-conflicts/x-12", .oid = OID });
+	fold(job, (struct ff_event){ .type = FF_EVENT_JOB_CONTINUED, .at_ms = 8, .text = "pushed" });
+	assert_int_equal(job->state, FF_JOB_QUEUED);
+	assert_int_equal(job->ended_ms, 0);
+	assert_string_equal(job->reason, "pushed");
+	assert_true(job->step_done[FF_STEP_COMMIT]);
+	fold(job, (struct ff_event){ .type = FF_EVENT_JOB_STARTED, .attempt = RUNS + 1 });
+	fold(job, (struct ff_event){ .type = FF_EVENT_STEP_STARTED, .attempt = RUNS + 1, .step = FF_STEP_REBASE });
+	assert_null(job->conflicts);
+	fold(job, (struct ff_event){ .type = FF_EVENT_JOB_COMPLETED, .attempt = RUNS + 1, .at_ms = 9,
+		.ref = "refs/heads/claude-results/x-12", .oid = OID });
+	assert_string_equal(job->result_ref, "refs/heads/claude-results/x-12");
+	assert_int_equal(job->ended_ms, 9);
+}
+
 static void test_bill(void **state)
 {
 	FF_AUTO(ff_job_free) struct ff_job *job = job_in(FF_JOB_RUNNING);
@@ -590,7 +616,7 @@ int main(void)
 		cmocka_unit_test(test_bad_fields), cmocka_unit_test(test_cancel_while_publishing),
 		cmocka_unit_test(test_whole_life), cmocka_unit_test(test_created_waiting),
 		cmocka_unit_test(test_retry), cmocka_unit_test(test_step_again),
-		cmocka_unit_test(test_conflicts), cmocka_unit_test(test_bill),
+		cmocka_unit_test(test_conflicts), cmocka_unit_test(test_continue), cmocka_unit_test(test_bill),
 		cmocka_unit_test(test_reload), cmocka_unit_test(test_describe),
 		cmocka_unit_test(test_nothing_to_free),
 	};

@@ -433,7 +433,10 @@ static void conflict_is_shown(void **state)
 	assert_string_equal(done_word(w, "outcome"), "conflicted");
 	assert_string_equal(done_word(w, "ref"), "refs/heads/claude-conflicts/fix-7");
 	assert_string_equal(json_string_value(json_array_get(json_object_get(w->done, "paths"), 0)), "f");
-	assert_out(w, "git -C r.git show claude-conflicts/fix-7:f; git -C r.git branch --list 'claude-results/*'", "mine");
+	assert_out(w, "git -C r.git show claude-conflicts/fix-7:f; git -C r.git branch --list 'claude-results/*'",
+		   "<<<<<<< target\nother\n=======\nmine\n>>>>>>> change");
+	assert_out(w, "git -C r.git show refs/flowforge/jobs/7/result:f; git -C r.git rev-list --count main..claude-conflicts/fix-7",
+		   "mine\n2");
 }
 
 static void foreign_branch_is_not_moved(void **state)
