@@ -5,8 +5,8 @@
 /*
  * The functions behind commands.def, each in the file of its topic: job.c
  * (submit list show cancel retry continue), watch.c, log.c, diff.c, mergetree.c
- * (merge-tree), hooks.c, backup.c (backup restore), admin.c, doctor.c, shell.c,
- * cli.c (help).  Each returns the exit status, or -1 with err.
+ * (merge-tree), rebase.c, hooks.c, backup.c (backup restore), admin.c, doctor.c,
+ * shell.c, cli.c (help).  Each returns the exit status, or -1 with err.
  */
 
 #include "cli/args.h"
