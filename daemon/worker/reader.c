@@ -36,6 +36,7 @@ struct reader {
 	struct ff_chan *chan;
 	struct ff_git *git; /* the last one; NULL: none */
 	char *url;          /* its address */
+	bool said;          /* a part of the present answer was sent */
 };
 
 static int open_repo(struct reader *r, const char *url, struct ff_err *err)
@@ -54,6 +55,7 @@ static int send_answer(struct reader *r, int64_t id, json_t *data, bool more, in
 {
 	json_t *msg = json_pack("{s:I, s:o}", "id", (json_int_t)id, "data", data);
 
+	r->said = true;
 	if (more)
 		(void)json_object_set_new(msg, "more", json_true());
 	return ff_chan_send(r->chan, FF_MSG_ANSWER, msg, fd, err);
@@ -317,8 +319,15 @@ static int handle(struct reader *r, const json_t *msg, struct ff_err *err)
 
 	if (ff_msg_int(msg, "id", 0, INT64_MAX, &id, err) < 0)
 		return -1;
+	r->said = false;
 	if (answer_to(r, id, msg, &why) == 0)
 		return 0;
+	/* Packs are put together while we are at it, and libgit2 does not always look for the new one by itself. */
+	if (why.code == FF_E_IO && !r->said) {
+		ff_git_close(&r->git);
+		if (answer_to(r, id, msg, &why) == 0)
+			return 0;
+	}
 	return ff_chan_send(r->chan, FF_MSG_ANSWER,
 			    json_pack("{s:I, s:o}", "id", (json_int_t)id, "error", ff_json_from_err(&why)), -1, err);
 }
