@@ -27,8 +27,7 @@
 #include "git/sha1.h"
 
 /*
- * Level 1: over real rebases a pack came out 6 % larger than with level 6 and
- * took half the time; git repacks it with its own level later.
+ * Level 1, since somebody waits for it; git repacks it with its own level later.
  */
 #define LEVEL 1
 #define BUFFER ((size_t)1024 * 1024)
