@@ -56,7 +56,7 @@ static void make_env(char *env[5])
 
 static int spawn(const char *const *args, int out, int said, pid_t *ret_pid, struct ff_err *err)
 {
-	FF_AUTO(ff_free) char *git = ff_program_path("git");
+	FF_AUTO(ff_free) char *git = ff_path_program(getenv("PATH"), "git");
 	char *env[5], *argv[ARGS_MAX + 2];
 	struct ff_spawn what = { .path = git, .argv = argv, .envp = env, .fd_in = -1, .fd_out = out, .fd_err = said,
 				 .fd_3 = -1 };

@@ -13,23 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
-
-char *ff_program_path(const char *name)
-{
-	const char *path = getenv("PATH");
-
-	for (path = path && *path ? path : DEFAULT_PATH; *path;) {
-		size_t n = strcspn(path, ":");
-		FF_AUTO(ff_free) char *file = ff_asprintf("%.*s/%s", (int)n, path, name);
-
-		if (file[0] == '/' && access(file, X_OK) == 0)
-			return ff_steal(&file);
-		path += n + (path[n] == ':');
-	}
-	return NULL;
-}
-
 static int plan_fds(posix_spawn_file_actions_t *fa, const struct ff_spawn *w)
 {
 	/*

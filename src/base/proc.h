@@ -21,8 +21,6 @@ struct ff_spawn {
 	int fd_3;                 /* becomes descriptor 3; -1: none */
 };
 
-/* The program that PATH leads to; NULL: none. Freed by ff_free. */
-char *ff_program_path(const char *name);
 /* Signals at their defaults, none blocked, every other descriptor closed. */
 int ff_spawn(const struct ff_spawn *what, pid_t *ret_pid, struct ff_err *err);
 /*

@@ -121,7 +121,7 @@ int ff_hookgit_run(const struct ff_hookrepo *repo, const char *const *args, stru
 {
 	FF_AUTO(ff_close) int out_fd = memfd_create("git-out", MFD_CLOEXEC);
 	FF_AUTO(ff_close) int err_fd = memfd_create("git-err", MFD_CLOEXEC);
-	FF_AUTO(ff_free) char *git = ff_program_path("git");
+	FF_AUTO(ff_free) char *git = ff_path_program(getenv("PATH"), "git");
 	FF_AUTO(free_words) char **env = clean_environment(repo->home);
 	FF_AUTO(free_words) char **argv = ff_calloc(ARGS_MAX + 4, sizeof *argv);
 	struct ff_spawn what = { .path = git, .argv = argv, .envp = env, .cwd = repo->path,
