@@ -29,8 +29,12 @@
 /* A hook has some two seconds. What it still has not given its name after this is of one that died. */
 #define HALF_S 60
 
+/* A hook that was talking to a core that died writes here within its two seconds. */
+#define HOOKS_MS 2500
+
 struct ff_spool {
 	struct ff_core *core;
+	int64_t compare_ms; /* monotonic: refs are not compared before */
 	char *dir, *bad_dir;
 	int notify;
 	struct ff_watch *watch, *timer;
@@ -254,12 +258,16 @@ static void look(void *arg)
 		return;
 	watch_size(s, n, bytes);
 	/*
-	 * A tip whose push is still in the spool is not a lost one: refs are
-	 * compared when the spool that was found at start is empty.
+	 * A tip whose push is still in the spool, or on its way into it, is not
+	 * a lost one: refs are compared when the hooks of before are gone and the
+	 * spool is empty.
 	 */
 	if (!n && !s->drained && idle(s)) {
-		s->drained = true;
-		ff_reconcile_all(s->core);
+		s->drained = ff_clock_mono() >= s->compare_ms;
+		if (s->drained)
+			ff_reconcile_all(s->core);
+		else
+			ff_watch_again(s->timer, s->compare_ms - ff_clock_mono() + 1);
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (!s->core->store_broken) /* else none can be taken; mend.c looks when it works again */
@@ -272,7 +280,10 @@ void ff_spool_look(struct ff_core *core, bool compare)
 {
 	if (!core->spool)
 		return;
-	core->spool->drained &= !compare;
+	if (compare) {
+		core->spool->drained = false;
+		core->spool->compare_ms = ff_clock_mono() + HOOKS_MS;
+	}
 	ff_watch_again(core->spool->timer, 0);
 }
 
@@ -293,6 +304,7 @@ int ff_spool_start(struct ff_core *core, struct ff_err *err)
 	struct ff_spool *s = core->spool = ff_calloc(1, sizeof *s);
 
 	s->core = core;
+	s->compare_ms = ff_clock_mono() + HOOKS_MS;
 	s->dir = ff_conf_state_path(core->conf, "spool");
 	s->bad_dir = ff_conf_state_path(core->conf, "spool-bad");
 	s->timer = ff_loop_timer(core->loop, 0, look, s);

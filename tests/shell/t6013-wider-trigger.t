@@ -33,6 +33,9 @@ Claude-Task: ask for this"
 	push origin HEAD:work/new
 	wait_until "[ \$(job_count) = 2 ]"
 	is "$(ff list --json | grep -c "never ask")" 0
+	# The comparison comes when no hook of before can be under way any more.
+	wait_until "sqlite3 ../state/flowforge.db \"SELECT globs FROM repos\" | grep -q work"
+	is "$(ff list --json | grep -c "never ask")" 0
 '
 
 test_expect 'from then on a tip that moved unseen has its job' '
