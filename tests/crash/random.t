@@ -46,8 +46,15 @@ round() {
 	! grep -q ': hook' "$T/kills" || { stop_daemon && launch_daemon; }
 }
 
+# A push whose pre-receive hook was killed was refused by git, and is none.
+arrived() { # BRANCH...
+	for round_branch; do
+		! git -C "$T/app.git" rev-parse -q --verify "refs/heads/claude/$round_branch" >/dev/null || printf '%s ' "$round_branch"
+	done
+}
+
 judge_round() { # FIRST: the number of the kill before the round
-	judge_branches="r$1-1 r$(($1 + 1))-2 r$(($1 + 2))-3"
+	judge_branches=$(arrived "r$1-1" "r$(($1 + 1))-2" "r$(($1 + 2))-3")
 	judge_problems=$(wc -l <"$T/problems")
 	# All of them before the first is judged, so that nothing is under way.
 	for round_branch in $judge_branches $judge_branches; do

@@ -13,6 +13,6 @@
 }
 END {
 	for (i = 1; i <= kinds; i++)
-		printf "%s%s %d", i > 1 ? ", " : "check-crash: ", order[i], sum[order[i]]
+		printf "%s%s %d", (i > 1 ? ", " : "check-crash: "), order[i], sum[order[i]]
 	print ""
 }

@@ -65,6 +65,8 @@ test_expect 'the level of the log is in force' '
 	kill -s HUP "$(process_pid daemon)"
 	wait_until "[ \"\$(git config -f run/roles.conf log.level)\" = warn ]"
 	kill -s USR1 "$(process_pid daemon)"
+	ff list # the signal was there first
+	ff list
 	set_key log.level debug
 	reload core.reloaded
 	unlike "$(cat daemon.log)" core.reopened
