@@ -105,6 +105,12 @@ static const char *const steps[] = {
 	"CREATE TABLE audit ("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, uid INTEGER NOT NULL, who BLOB, action TEXT NOT NULL,"
 	" job INTEGER, text BLOB) STRICT;",
+
+	/* 8: tokens: one row a token of the API, as its hash; goes retention.audit after it stopped counting. */
+	"CREATE TABLE tokens ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),"
+	" user BLOB NOT NULL, label BLOB, repos BLOB NOT NULL, scope INTEGER NOT NULL,"
+	" created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, revoked_ms INTEGER NOT NULL) STRICT;",
 };
 
 static int user_version(struct sqlite3 *db, int *ret)

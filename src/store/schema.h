@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 
-#define FF_SCHEMA_VERSION 7
+#define FF_SCHEMA_VERSION 8
 
 struct sqlite3;
 
