@@ -46,7 +46,7 @@
  *~ job's sandbox (daemon/worker, daemon/sandbox), a reader one repository to
  *~ look things up, a keeper one repository to tidy it (daemon/keeper), the
  *~ gateway the model key and the network (daemon/gateway), a tunnel the ssh
- *~ key of one push (daemon/tunnel).  They share no memory and no headers, only the messages
+ *~ key of one push (daemon/tunnel), web the way in by HTTP (daemon/web).  They share no memory and no headers, only the messages
  *~ of src/ipc/msg.def.
  */
 static const struct {
@@ -59,6 +59,7 @@ static const struct {
 	{ "keeper", ff_keeper_main },
 	{ "gateway", ff_gateway_main },
 	{ "tunnel", ff_tunnel_main },
+	{ "web", ff_web_main },
 	{ NULL, NULL },
 };
 

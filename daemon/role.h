@@ -36,5 +36,6 @@ int ff_reader_main(const struct ff_role_args *args);
 int ff_keeper_main(const struct ff_role_args *args);
 int ff_gateway_main(const struct ff_role_args *args);
 int ff_tunnel_main(const struct ff_role_args *args);
+int ff_web_main(const struct ff_role_args *args);
 
 #endif

@@ -35,7 +35,12 @@ static int find_job(struct ff_request *r, const json_t *args, struct ff_job **re
 		word = ff_strdup(json_string_value(v));
 	else
 		return ff_err_set(err, FF_E_USAGE, "which job? give its number or UUID");
-	return ff_core_find_job(ff_request_core(r), word, ret, err);
+	if (ff_core_find_job(ff_request_core(r), word, ret, err) < 0)
+		return -1;
+	if (ff_access_sees(r, (*ret)->repo))
+		return 0;
+	ff_job_free(ret); /* what one may not see is not there */
+	return ff_err_set(err, FF_E_NOT_FOUND, "no job %s", word);
 }
 
 /* --- list, show ------------------------------------------------------------------ */
@@ -43,6 +48,7 @@ static int find_job(struct ff_request *r, const json_t *args, struct ff_job **re
 struct listing {
 	struct ff_request *r;
 	json_t *jobs;
+	int count;
 	int64_t last;
 };
 
@@ -50,7 +56,9 @@ static void list_one(void *arg, const struct ff_job *job)
 {
 	struct listing *l = arg;
 
-	(void)json_array_append_new(l->jobs, json_integer(job->id));
+	if (ff_access_sees(l->r, job->repo))
+		(void)json_array_append_new(l->jobs, json_integer(job->id));
+	l->count++;
 	l->last = job->id;
 }
 
@@ -120,7 +128,7 @@ static int cmd_list(struct ff_request *r, const json_t *args, struct ff_err *err
 			ff_reply_item(r, ff_job_to_json(core, job), -1);
 	}
 	if (rc == 0) {
-		if ((int)json_array_size(l.jobs) == f.limit)
+		if (l.count == f.limit)
 			cursor = ff_asprintf("%" PRId64, l.last);
 		else if (f.above)
 			cursor = ff_asprintf("%" PRId64, f.above + 1);
@@ -315,7 +323,7 @@ static int cmd_continue(struct ff_request *r, const json_t *args, struct ff_err 
 struct submit {
 	struct ff_request *r;
 	int64_t repo;
-	char *path, *ref;
+	char *path, *ref, *who;
 	json_t *options;
 	unsigned char id[16];
 };
@@ -324,6 +332,7 @@ static void submit_free(struct submit *s)
 {
 	ff_free(&s->path);
 	ff_free(&s->ref);
+	ff_free(&s->who);
 	json_decref(s->options);
 	free(s);
 }
@@ -371,8 +380,8 @@ static void on_tip(struct ff_core *core, void *arg, const json_t *data, int fd, 
 	}
 	memset(zeros, '0', strlen(zeros));
 	ff_hex(s->id, sizeof s->id, id);
-	msg = json_pack("{s:i,s:s,s:o,s:s,s:O,s:[{s:s,s:s,s:o}]}", "v", 1, "id", id, "repo", ff_json_from_bytes(s->path),
-			"pusher", "submit", "options", s->options, "refs", "old", zeros, "new", oid, "ref",
+	msg = json_pack("{s:i,s:s,s:o,s:o,s:O,s:[{s:s,s:s,s:o}]}", "v", 1, "id", id, "repo", ff_json_from_bytes(s->path),
+			"pusher", ff_json_from_bytes(s->who), "options", s->options, "refs", "old", zeros, "new", oid, "ref",
 			ff_json_from_bytes(s->ref));
 	(void)ff_request_audit(s->r, "submit", 0, s->ref, NULL); /* of a turn that fails, the push is told */
 	ff_push_take(core, msg, geteuid(), submitted, s);
@@ -409,6 +418,54 @@ static json_t *submit_options(const json_t *args, struct ff_err *err)
 	return list;
 }
 
+/* Whether the push that has this id asked for the same. */
+struct same {
+	const struct submit *s;
+	bool same;
+};
+
+static void compare(void *arg, const struct ff_push *push)
+{
+	struct same *c = arg;
+	json_t *options = json_loads(push->options, 0, NULL);
+
+	c->same = push->repo == c->s->repo && !strcmp(push->ref, c->s->ref) && json_equal(options, c->s->options);
+	json_decref(options);
+}
+
+/*
+ * The id of the push: drawn, or given by who wants to be able to say it twice.
+ * *ret_known: it was said before, and the request is answered.
+ */
+static int submit_id(struct ff_request *r, const json_t *args, struct submit *s, bool *ret_known, struct ff_err *err)
+{
+	struct ff_store *store = ff_request_core(r)->store;
+	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+	struct same c = { .s = s };
+	const char *hex = NULL;
+	int64_t id = 0, push = 0;
+
+	ff_random(s->id, sizeof s->id);
+	if (ff_msg_opt_str(args, "push_id", &hex, err) < 0)
+		return -1;
+	if (!hex)
+		return 0;
+	if (strlen(hex) != 2 * sizeof s->id || ff_unhex(hex, sizeof s->id, s->id) < 0)
+		return ff_err_set(err, FF_E_INVALID, "push_id is 32 hex digits");
+	if (ff_store_job_by_push_id(store, s->id, &id, err) < 0)
+		return -1;
+	if (!id)
+		return 0;
+	if (ff_store_push_of_job(store, id, &push, err) < 0 || ff_store_push_get(store, push, compare, &c, err) < 0 ||
+	    ff_store_job_get(store, id, &job, err) < 0)
+		return -1;
+	if (!c.same)
+		return ff_err_set(err, FF_E_INVALID, "job %" PRId64 " was submitted with the same key and asked for something else", id);
+	ff_reply_end(r, NULL, ff_job_to_json(ff_request_core(r), job));
+	*ret_known = true;
+	return 0;
+}
+
 static int cmd_submit(struct ff_request *r, const json_t *args, struct ff_err *err)
 {
 	struct ff_core *core = ff_request_core(r);
@@ -416,7 +473,7 @@ static int cmd_submit(struct ff_request *r, const json_t *args, struct ff_err *e
 	FF_AUTO(ff_free) char *branch = NULL;
 	struct submit *s;
 	json_t *options, *globs = json_array();
-	bool is_new = false;
+	bool is_new = false, known = false;
 	int64_t repo;
 
 	if (ff_msg_bytes(args, "repo", &path, err) < 0 || ff_msg_bytes(args, "branch", &branch, err) < 0 ||
@@ -424,7 +481,9 @@ static int cmd_submit(struct ff_request *r, const json_t *args, struct ff_err *e
 		json_decref(globs);
 		return -1;
 	}
-	if (!path || !branch || ff_core_check_repo(core, path, err) < 0 || ff_turn_open(core, err) < 0 ||
+	if (path && !ff_access_sees_path(r, path))
+		(void)ff_err_set(err, FF_E_NOT_FOUND, "there is no repository at %s", path);
+	if (!path || !branch || err->code || ff_core_check_repo(core, path, err) < 0 || ff_turn_open(core, err) < 0 ||
 	    ff_store_repo(core->store, path, ff_clock_wall(), &repo, &is_new, err) < 0) {
 		json_decref(globs);
 		json_decref(options);
@@ -433,7 +492,12 @@ static int cmd_submit(struct ff_request *r, const json_t *args, struct ff_err *e
 	s = ff_calloc(1, sizeof *s);
 	*s = (struct submit){ .r = r, .repo = repo, .path = ff_steal(&path), .options = options };
 	s->ref = ff_starts(branch, FF_HEADS) ? ff_steal(&branch) : ff_asprintf(FF_HEADS "%s", branch);
-	ff_random(s->id, sizeof s->id);
+	s->who = ff_request_is_web(r) ? ff_request_who(r) : ff_strdup("submit");
+	if (submit_id(r, args, s, &known, err) < 0 || known) {
+		json_decref(globs);
+		submit_free(s);
+		return known ? 0 : -1;
+	}
 	(void)json_array_append_new(globs, ff_json_from_bytes(s->ref));
 	ff_reader_ask(core, repo, "refs", json_pack("{s:o}", "globs", globs), on_tip, s);
 	return 0;
@@ -476,6 +540,45 @@ static int cmd_status(struct ff_request *r, const json_t *args, struct ff_err *e
 	return 0;
 }
 
+static void reply_repo(void *arg, int64_t repo, const char *path, bool tips_known)
+{
+	(void)repo;
+	(void)tips_known;
+	if (ff_access_sees_path(arg, path))
+		ff_reply_item(arg, json_pack("{s:o}", "repo", ff_json_from_bytes(path)), -1);
+}
+
+static int cmd_repos(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	(void)args;
+	if (ff_store_repos(ff_request_core(r)->store, reply_repo, r, err) < 0)
+		return -1;
+	ff_reply_end(r, NULL, NULL);
+	return 0;
+}
+
+/* What keeps a push from becoming a result, without anything that a stranger should not read. */
+static int cmd_ready(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	struct ff_core *core = ff_request_core(r);
+	json_t *missing = json_array();
+
+	(void)args;
+	(void)err;
+	if (core->store_broken)
+		(void)json_array_append_new(missing, json_string("record"));
+	if (ff_sandbox_known(core) && ff_sandbox_missing(core))
+		(void)json_array_append_new(missing, json_string("sandbox"));
+	if (ff_gateway_key_known(core) && ff_gateway_key_missing(core))
+		(void)json_array_append_new(missing, json_string("key"));
+	if (!ff_gateway_alive(core))
+		(void)json_array_append_new(missing, json_string("gateway"));
+	if (core->draining)
+		(void)json_array_append_new(missing, json_string("draining"));
+	ff_reply_end(r, NULL, json_pack("{s:b,s:o}", "ready", json_array_size(missing) == 0, "missing", missing));
+	return 0;
+}
+
 static int cmd_backup(struct ff_request *r, const json_t *args, struct ff_err *err)
 {
 	(void)args;
@@ -496,11 +599,34 @@ static bool may_wait(command_fn run)
 	return run == cmd_submit || run == cmd_cancel || run == cmd_retry;
 }
 
+static int cmd_whoami(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	(void)args;
+	return ff_access_whoami(r, err);
+}
+
+static int cmd_token_create(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	return ff_access_create(r, args, err);
+}
+
+static int cmd_token_list(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	(void)args;
+	return ff_access_list(r, err);
+}
+
+static int cmd_token_revoke(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	return ff_access_revoke(r, args, err);
+}
+
 static const struct {
 	const char *name;
 	command_fn run;
+	enum ff_access needs;
 } commands[] = {
-#define FF_COMMAND(word, handler) { word, cmd_##handler },
+#define FF_COMMAND(word, handler, who) { word, cmd_##handler, FF_ACCESS_##who },
 #include "ipc/command.def"
 #undef FF_COMMAND
 };
@@ -512,7 +638,7 @@ void ff_command_run(struct ff_request *r, const char *command, const json_t *arg
 	for (size_t i = 0; i < FF_ARRAY_LEN(commands); i++) {
 		if (strcmp(commands[i].name, command))
 			continue;
-		if (commands[i].run(r, args, &err) == 0)
+		if (ff_access_may(r, commands[i].needs, &err) == 0 && commands[i].run(r, args, &err) == 0)
 			return;
 		if (err.code == FF_E_STORE && may_wait(commands[i].run))
 			ff_hold_request(r);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/sock.h"
+#include "store/tokens.h"
 
 #define CLIENTS_MAX 256
 /* Old events are read in pages, the next one when the client has read most of what was sent. */
@@ -17,6 +18,7 @@ struct client {
 	struct client *next;
 	struct ff_core *core;
 	struct ff_chan *chan; /* NULL: gone, kept for its requests */
+	bool web;             /* the web role: its channel is its child's, and every request has to show a token */
 	int requests;
 	uid_t uid;
 };
@@ -26,6 +28,7 @@ struct ff_request {
 	struct client *client;
 	int64_t id;
 	json_t *msg;
+	struct ff_token *token; /* NULL: one that needs none */
 	bool watching, held;
 	int64_t hold_until_ms; /* 0: it was never held */
 	int64_t job, last_seq;
@@ -53,8 +56,9 @@ static void drop_client_if_idle(struct client *c)
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
+	if (!c->web)
+		ff_listener_left(&ctl->door);
 	free(c);
-	ff_listener_left(&ctl->door);
 }
 
 static void end_request(struct ff_request *r)
@@ -68,6 +72,7 @@ static void end_request(struct ff_request *r)
 	r->client->requests--;
 	drop_client_if_idle(r->client);
 	json_decref(r->msg);
+	ff_token_free(&r->token);
 	free(r);
 }
 
@@ -81,10 +86,22 @@ uid_t ff_request_uid(const struct ff_request *r)
 	return r->client->uid;
 }
 
+bool ff_request_is_web(const struct ff_request *r)
+{
+	return r->client->web;
+}
+
+const struct ff_token *ff_request_token(const struct ff_request *r)
+{
+	return r->token;
+}
+
 char *ff_request_who(const struct ff_request *r)
 {
 	char *who = NULL;
 
+	if (r->client->web)
+		return r->token ? ff_strdup(r->token->user) : NULL;
 	(void)ff_msg_bytes(json_object_get(r->msg, "args"), "who", &who, NULL); /* what is malformed is no name */
 	return who;
 }
@@ -225,6 +242,8 @@ void ff_watch_event(struct ff_core *core, int64_t job, int64_t seq, json_t *even
 	for (struct ff_request *r = core->control ? core->control->requests : NULL; r; r = r->next) {
 		if (!r->watching || r->behind || (r->job && r->job != job) || seq <= r->last_seq)
 			continue;
+		if (!r->job && !ff_access_sees_job(r, job))
+			continue;
 		r->last_seq = seq;
 		ff_reply_item(r, json_incref(event), -1);
 	}
@@ -265,7 +284,8 @@ void ff_request_run(struct ff_request *r)
 	struct ff_err err = { 0 };
 
 	r->held = false;
-	if (ff_msg_int(r->msg, "id", 0, INT64_MAX, &r->id, &err) < 0 || ff_msg_str(r->msg, "command", &command, &err) < 0)
+	if (ff_msg_int(r->msg, "id", 0, INT64_MAX, &r->id, &err) < 0 || ff_msg_str(r->msg, "command", &command, &err) < 0 ||
+	    (r->client->web && ff_access_token(r->client->core, r->msg, &r->token, &err) < 0))
 		ff_reply_end(r, &err, NULL);
 	else
 		ff_command_run(r, command, json_object_get(r->msg, "args"));
@@ -284,14 +304,33 @@ void ff_request_hold(struct ff_request *r, int64_t until_ms)
 	r->hold_until_ms = until_ms;
 }
 
+/* Whoever asked that does not wait for it any more. */
+static void leave(struct client *c, const json_t *msg)
+{
+	int64_t id;
+
+	if (ff_msg_int(msg, "id", 0, INT64_MAX, &id, NULL) < 0)
+		return;
+	for (struct ff_request *r = c->core->control->requests; r; r = r->next) {
+		if (r->client != c || r->id != id || !r->watching)
+			continue;
+		end_request(r);
+		return;
+	}
+}
+
 static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
 {
 	struct client *c = arg;
-	struct ff_request *r = ff_calloc(1, sizeof *r);
+	struct ff_request *r;
 
 	(void)chan;
-	(void)type; /* the table lets nothing else through */
 	ff_close(&fd);
+	if (type == FF_MSG_LEAVE) {
+		leave(c, msg);
+		return;
+	}
+	r = ff_calloc(1, sizeof *r); /* the table lets nothing else through */
 	r->client = c;
 	r->msg = json_incref(msg);
 	r->next = c->core->control->requests;
@@ -300,15 +339,11 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 	ff_request_run(r);
 }
 
-static void on_closed(void *arg, struct ff_chan *chan, const struct ff_err *err)
+/* Its channel is gone: what it waits for ends with it. */
+static void client_left(struct client *c)
 {
-	struct client *c = arg;
 	struct ff_request *next;
 
-	(void)chan;
-	if (err->code != FF_E_UNREACHABLE && err->code != FF_E_NONE)
-		ff_log_warn(&c->core->log, "control.bad", "%s", err->text);
-	ff_chan_free(&c->chan);
 	c->requests++; /* holds it while its requests end */
 	for (struct ff_request *r = c->core->control->requests; r; r = next) {
 		next = r->next;
@@ -320,6 +355,17 @@ static void on_closed(void *arg, struct ff_chan *chan, const struct ff_err *err)
 	}
 	c->requests--;
 	drop_client_if_idle(c);
+}
+
+static void on_closed(void *arg, struct ff_chan *chan, const struct ff_err *err)
+{
+	struct client *c = arg;
+
+	(void)chan;
+	if (err->code != FF_E_UNREACHABLE && err->code != FF_E_NONE)
+		ff_log_warn(&c->core->log, "control.bad", "%s", err->text);
+	ff_chan_free(&c->chan);
+	client_left(c);
 }
 
 static void add_client(struct ff_core *core, int fd, uid_t uid)
@@ -346,6 +392,30 @@ static bool let_in(struct ff_core *core, int fd)
 	return true;
 }
 
+struct client *ff_control_join(struct ff_core *core, struct ff_chan *chan)
+{
+	struct client *c = ff_calloc(1, sizeof *c);
+
+	*c = (struct client){ .core = core, .uid = geteuid(), .chan = chan, .web = true, .next = core->control->clients };
+	core->control->clients = c;
+	return c;
+}
+
+void ff_control_take(struct client *c, enum ff_msg_type type, json_t *msg)
+{
+	on_msg(c, NULL, type, msg, -1);
+}
+
+void ff_control_part(struct client **client)
+{
+	struct client *c = ff_steal(client);
+
+	if (!c)
+		return;
+	c->chan = NULL;
+	client_left(c);
+}
+
 int ff_control_init(struct ff_core *core, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *path = ff_conf_run_path(core->conf, "control.sock");
@@ -367,11 +437,13 @@ void ff_control_fini(struct ff_core *core)
 		ctl->requests = r->next;
 		json_decref(r->msg);
 		ff_watch_free(&r->behind);
+		ff_token_free(&r->token);
 		free(r);
 	}
 	while ((c = ctl->clients)) {
 		ctl->clients = c->next;
-		ff_chan_free(&c->chan);
+		if (!c->web)
+			ff_chan_free(&c->chan);
 		free(c);
 	}
 	ff_listener_fini(&ctl->door);

@@ -11,6 +11,7 @@
 
 /* A request under way; it lives until ff_reply_end, also when its client has gone. */
 struct ff_request;
+struct ff_token;
 
 struct ff_core *ff_request_core(struct ff_request *r);
 /* data and fd are taken; fd -1: none. Nothing is sent before the turn's commit when a turn is open. */
@@ -36,6 +37,25 @@ char *ff_request_who(const struct ff_request *r);
 /* audit.c: what this request does, in its turn. job 0: none; text may be NULL. */
 int ff_request_audit(struct ff_request *r, const char *action, int64_t job, const char *text, struct ff_err *err);
 int ff_audit_reply(struct ff_request *r, const json_t *args, struct ff_err *err);
+
+/* access.c: the token that a message of the web role shows; *ret NULL when it shows none. FF_E_UNKNOWN_TOKEN. */
+int ff_access_token(struct ff_core *core, const json_t *msg, struct ff_token **ret, struct ff_err *err);
+/* Whether whoever asks may use commands of this kind (command.def). */
+enum ff_access { FF_ACCESS_NONE, FF_ACCESS_ANY, FF_ACCESS_READ, FF_ACCESS_SUBMIT, FF_ACCESS_ADMIN, FF_ACCESS_LOCAL };
+int ff_access_may(const struct ff_request *r, enum ff_access needs, struct ff_err *err);
+/* Whether he may know of this repository, by row and by path; of this job. */
+bool ff_access_sees(const struct ff_request *r, int64_t repo);
+bool ff_access_sees_path(const struct ff_request *r, const char *path);
+bool ff_access_sees_job(const struct ff_request *r, int64_t job);
+/* True: he sees all. */
+bool ff_access_sees_all(const struct ff_request *r);
+int ff_access_whoami(struct ff_request *r, struct ff_err *err);
+int ff_access_create(struct ff_request *r, const json_t *args, struct ff_err *err);
+int ff_access_list(struct ff_request *r, struct ff_err *err);
+int ff_access_revoke(struct ff_request *r, const json_t *args, struct ff_err *err);
+/* control.c, for it. */
+bool ff_request_is_web(const struct ff_request *r);
+const struct ff_token *ff_request_token(const struct ff_request *r);
 
 /* Runs a command; it ends the request now or later. */
 void ff_command_run(struct ff_request *r, const char *command, const json_t *args);

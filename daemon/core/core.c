@@ -185,6 +185,7 @@ static int begin(struct ff_core *core, struct ff_err *err)
 	ff_timers_run(core);
 	ff_retention_init(core);
 	ff_upkeep_init(core);
+	ff_web_start(core);
 	ff_turn_end(core);
 	return 0;
 }
@@ -208,6 +209,7 @@ static void end(struct ff_core *core)
 	ff_readers_fini(core);
 	ff_reconcile_fini(core);
 	ff_gateway_fini(core);
+	ff_web_fini(core);
 	ff_specs_fini(core);
 	ff_backup_fini(core);
 	ff_control_fini(core);

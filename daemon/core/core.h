@@ -74,6 +74,7 @@ struct ff_core {
 	struct ff_specs *specs;       /* specs.c */
 	struct ff_look *looks;        /* reconcile.c */
 	struct ff_control *control;   /* control.c */
+	struct ff_web_child *web;     /* web.c; NULL: web.listen is empty */
 	struct ff_spool *spool;       /* spool.c */
 	struct ff_backup_run *backup; /* backup.c; NULL: none is made */
 	struct ff_retention *retention; /* retention.c */
@@ -261,6 +262,15 @@ bool ff_gateway_key_known(const struct ff_core *core);
 const char *ff_gateway_key_missing(const struct ff_core *core);
 const char *ff_gateway_key_place(const struct ff_core *core);
 void ff_gateway_fini(struct ff_core *core);
+
+/* --- web.c: the role that speaks HTTP --------------------------------------- */
+void ff_web_start(struct ff_core *core);
+void ff_web_fini(struct ff_core *core);
+/* control.c: a client whose channel belongs to a child; it parts before the channel goes. */
+struct client;
+struct client *ff_control_join(struct ff_core *core, struct ff_chan *chan);
+void ff_control_take(struct client *client, enum ff_msg_type type, json_t *msg);
+void ff_control_part(struct client **client);
 
 /* --- workers.c -------------------------------------------------------------- */
 void ff_workers_init(struct ff_core *core);

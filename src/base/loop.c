@@ -319,6 +319,11 @@ int ff_loop_turn(struct ff_loop *l, int timeout_ms, struct ff_err *err)
 	return 0;
 }
 
+int ff_loop_descriptor(const struct ff_loop *l)
+{
+	return l->epoll;
+}
+
 int ff_loop_run(struct ff_loop *l, struct ff_err *err)
 {
 	l->stop = false;

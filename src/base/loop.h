@@ -49,6 +49,8 @@ void ff_watch_free(struct ff_watch **w);
 
 /* Called at the end of each turn that called anything. */
 void ff_loop_on_turn_end(struct ff_loop *loop, void (*fn)(void *arg), void *arg);
+/* Readable while a turn has something to do, timers aside: for a loop that turns within another. Borrowed. */
+int ff_loop_descriptor(const struct ff_loop *loop);
 /* Turns until ff_loop_stop. */
 int ff_loop_run(struct ff_loop *loop, struct ff_err *err);
 /* One turn, waiting at most timeout_ms (-1: for ever). */

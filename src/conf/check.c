@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/names.h"
+#include "base/num.h"
 #include "base/ssh_url.h"
 #include "base/text.h"
 #include "conf/table.h"
@@ -159,6 +160,20 @@ static int check_publish_url(const char *text, struct ff_err *err)
 	return 0;
 }
 
+static int check_listen(const char *text, struct ff_err *err)
+{
+	static const char *const hosts[] = { "127.0.0.1:", "[::1]:", "localhost:" };
+	int64_t port;
+
+	if (!*text || *text == '/')
+		return 0;
+	for (size_t i = 0; i < FF_ARRAY_LEN(hosts); i++)
+		if (ff_starts(text, hosts[i]) && ff_num_i64(text + strlen(hosts[i]), 0, 65535, &port) == 0)
+			return 0;
+	return bad(err, "must be 127.0.0.1:PORT, [::1]:PORT or the path of a socket; other machines are let in by a server in "
+			"front, which speaks TLS");
+}
+
 static const struct {
 	enum ff_conf_key key;
 	int (*check)(const char *text, struct ff_err *err);
@@ -175,6 +190,7 @@ static const struct {
 	{ FF_CONF_COMMIT_NAME, check_name },
 	{ FF_CONF_COMMIT_EMAIL, check_email },
 	{ FF_CONF_COMMIT_ATTRIBUTION, check_attribution },
+	{ FF_CONF_WEB_LISTEN, check_listen },
 };
 
 int ff_conf_check_value(enum ff_conf_key key, const char *text, struct ff_err *err)

@@ -30,7 +30,9 @@
 enum ff_peer {
 	FF_PEER_CORE = 1u, FF_PEER_HOOK = 2u, FF_PEER_CLIENT = 4u, FF_PEER_WORKER = 8u,
 	FF_PEER_READER = 16u, FF_PEER_GATEWAY = 32u, FF_PEER_TUNNEL = 64u, FF_PEER_KEEPER = 128u,
-	FF_PEER_CHILD = 8u | 16u | 32u | 64u | 128u,
+	FF_PEER_WEB = 256u,
+	FF_PEER_ASKER = 4u | 256u,
+	FF_PEER_CHILD = 8u | 16u | 32u | 64u | 128u | 256u,
 };
 
 enum ff_msg_type {
