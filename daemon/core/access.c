@@ -104,14 +104,13 @@ bool ff_access_sees(const struct ff_request *r, int64_t repo)
 	       ff_access_sees_path(r, path);
 }
 
-bool ff_access_sees_job(const struct ff_request *r, int64_t id)
+int ff_access_expired(const struct ff_request *r, struct ff_err *err)
 {
-	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+	const struct ff_token *t = ff_request_token(r);
 
-	if (ff_access_sees_all(r))
-		return true;
-	return ff_store_job_get(ff_request_core((struct ff_request *)(uintptr_t)r)->store, id, &job, NULL) == 0 &&
-	       ff_access_sees(r, job->repo);
+	if (!t || !t->expires_ms || t->expires_ms > ff_age_now(ff_request_core((struct ff_request *)(uintptr_t)r)))
+		return 0;
+	return ff_err_set(err, FF_E_UNKNOWN_TOKEN, "the token has expired: make a new one");
 }
 
 /* --- tokens as JSON ------------------------------------------------------------- */
@@ -207,6 +206,7 @@ static int read_token(struct ff_core *core, const json_t *args, struct ff_token 
 struct made {
 	struct ff_request *r;
 	json_t *answer;
+	int64_t revoked; /* 0: none */
 };
 
 static void after(struct ff_core *core, void *arg, bool ok)
@@ -214,7 +214,8 @@ static void after(struct ff_core *core, void *arg, bool ok)
 	struct made *m = arg;
 	struct ff_err err = { 0 };
 
-	(void)core;
+	if (ok && m->revoked)
+		ff_watch_revoked(core, m->revoked);
 	if (!ok)
 		(void)ff_err_set(&err, FF_E_STORE, "the record cannot be written now");
 	if (ok)
@@ -225,11 +226,11 @@ static void after(struct ff_core *core, void *arg, bool ok)
 	free(m);
 }
 
-static void reply_after_commit(struct ff_request *r, json_t *answer)
+static void reply_after_commit(struct ff_request *r, json_t *answer, int64_t revoked)
 {
 	struct made *m = ff_calloc(1, sizeof *m);
 
-	*m = (struct made){ .r = r, .answer = answer };
+	*m = (struct made){ .r = r, .answer = answer, .revoked = revoked };
 	ff_turn_after(ff_request_core(r), after, m);
 }
 
@@ -255,7 +256,7 @@ int ff_access_create(struct ff_request *r, const json_t *args, struct ff_err *er
 	answer = token_json(t);
 	(void)json_object_set_new(answer, "token", json_string(text));
 	explicit_bzero(text, sizeof text);
-	reply_after_commit(r, answer);
+	reply_after_commit(r, answer, 0);
 	return 0;
 }
 
@@ -286,6 +287,6 @@ int ff_access_revoke(struct ff_request *r, const json_t *args, struct ff_err *er
 	what = ff_asprintf("%" PRId64, id);
 	if (ff_request_audit(r, "token-revoke", 0, what, err) < 0)
 		return -1;
-	reply_after_commit(r, json_pack("{s:I}", "number", (json_int_t)id));
+	reply_after_commit(r, json_pack("{s:I}", "number", (json_int_t)id), id);
 	return 0;
 }

@@ -148,6 +148,19 @@ static int cmd_show(struct ff_request *r, const json_t *args, struct ff_err *err
 	return 0;
 }
 
+static int watch_repo(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *path = NULL;
+	int64_t repo = 0;
+
+	if (ff_msg_bytes(args, "repo", &path, err) < 0)
+		return -1;
+	if (!path || !ff_access_sees_path(r, path) || ff_store_repo_find(ff_request_core(r)->store, path, &repo, err) < 0)
+		return ff_err_set(err, FF_E_NOT_FOUND, "no push of this repository was ever taken");
+	ff_request_watch_repo(r, repo);
+	return 0;
+}
+
 static int cmd_watch(struct ff_request *r, const json_t *args, struct ff_err *err)
 {
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
@@ -155,6 +168,8 @@ static int cmd_watch(struct ff_request *r, const json_t *args, struct ff_err *er
 
 	if (json_object_get(args, "after") && ff_msg_int(args, "after", 0, INT64_MAX, &after, err) < 0)
 		return -1;
+	if (json_object_get(args, "repo"))
+		return watch_repo(r, args, err);
 	if (!json_object_get(args, "job")) {
 		ff_request_watch(r, 0, after);
 		return 0;

@@ -32,6 +32,7 @@ struct ff_request {
 	bool watching, held;
 	int64_t hold_until_ms; /* 0: it was never held */
 	int64_t job, last_seq;
+	int64_t repo;          /* only events of jobs of it; 0: of all that may be seen */
 	/* While old events are sent the new ones stay in the record: they come in their turn. */
 	struct ff_watch *behind;
 	int page;             /* events in it */
@@ -221,6 +222,12 @@ void ff_request_watch(struct ff_request *r, int64_t job, int64_t after)
 		r->behind = ff_loop_timer(ff_request_core(r)->loop, 0, send_page, r);
 }
 
+void ff_request_watch_repo(struct ff_request *r, int64_t repo)
+{
+	ff_request_watch(r, 0, 0);
+	r->repo = repo;
+}
+
 void ff_request_events(struct ff_request *r, int64_t job, int64_t most)
 {
 	r->job = job;
@@ -237,15 +244,45 @@ bool ff_watched(const struct ff_core *core, int64_t job)
 	return false;
 }
 
-void ff_watch_event(struct ff_core *core, int64_t job, int64_t seq, json_t *event)
+/* Whether this request is to hear of it. */
+static bool concerns(const struct ff_request *r, int64_t job, int64_t repo, int64_t seq)
 {
-	for (struct ff_request *r = core->control ? core->control->requests : NULL; r; r = r->next) {
-		if (!r->watching || r->behind || (r->job && r->job != job) || seq <= r->last_seq)
+	if (!r->watching || r->behind || seq <= r->last_seq || (r->job && r->job != job) || (r->repo && r->repo != repo))
+		return false;
+	return r->job || r->repo || ff_access_sees(r, repo);
+}
+
+void ff_watch_event(struct ff_core *core, int64_t job, int64_t repo, int64_t seq, json_t *event)
+{
+	struct ff_request *next;
+
+	for (struct ff_request *r = core->control ? core->control->requests : NULL; r; r = next) {
+		struct ff_err err = { 0 };
+
+		next = r->next;
+		if (!concerns(r, job, repo, seq))
 			continue;
-		if (!r->job && !ff_access_sees_job(r, job))
+		if (ff_access_expired(r, &err) < 0) {
+			ff_reply_end(r, &err, NULL);
 			continue;
+		}
 		r->last_seq = seq;
 		ff_reply_item(r, json_incref(event), -1);
+	}
+}
+
+void ff_watch_revoked(struct ff_core *core, int64_t token)
+{
+	struct ff_request *next;
+
+	for (struct ff_request *r = core->control ? core->control->requests : NULL; r; r = next) {
+		struct ff_err err = { 0 };
+
+		next = r->next;
+		if (!r->watching || !r->token || r->token->id != token)
+			continue;
+		(void)ff_err_set(&err, FF_E_UNKNOWN_TOKEN, "the token was revoked");
+		ff_reply_end(r, &err, NULL);
 	}
 }
 

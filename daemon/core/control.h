@@ -20,6 +20,10 @@ void ff_reply_item(struct ff_request *r, json_t *data, int fd);
 void ff_reply_end(struct ff_request *r, const struct ff_err *err, json_t *data);
 /* From now on this request gets the events of the job (0: of all) with seq > after, until the job ends. */
 void ff_request_watch(struct ff_request *r, int64_t job, int64_t after);
+/* And this of all jobs of a repository. */
+void ff_request_watch_repo(struct ff_request *r, int64_t repo);
+/* Whatever is watched with this token ends. */
+void ff_watch_revoked(struct ff_core *core, int64_t token);
 /* Its events so far, at most so many, and then its end with the job. */
 void ff_request_events(struct ff_request *r, int64_t job, int64_t most);
 
@@ -43,10 +47,11 @@ int ff_access_token(struct ff_core *core, const json_t *msg, struct ff_token **r
 /* Whether whoever asks may use commands of this kind (command.def). */
 enum ff_access { FF_ACCESS_NONE, FF_ACCESS_ANY, FF_ACCESS_READ, FF_ACCESS_SUBMIT, FF_ACCESS_ADMIN, FF_ACCESS_LOCAL };
 int ff_access_may(const struct ff_request *r, enum ff_access needs, struct ff_err *err);
-/* Whether he may know of this repository, by row and by path; of this job. */
+/* -1: its token stopped counting since it was shown. */
+int ff_access_expired(const struct ff_request *r, struct ff_err *err);
+/* Whether he may know of this repository, by row and by path. */
 bool ff_access_sees(const struct ff_request *r, int64_t repo);
 bool ff_access_sees_path(const struct ff_request *r, const char *path);
-bool ff_access_sees_job(const struct ff_request *r, int64_t job);
 /* True: he sees all. */
 bool ff_access_sees_all(const struct ff_request *r);
 int ff_access_whoami(struct ff_request *r, struct ff_err *err);

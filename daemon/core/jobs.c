@@ -23,7 +23,7 @@
 
 struct told {
 	int64_t seq;
-	int64_t job;
+	int64_t job, repo;
 	json_t *event;
 };
 
@@ -32,7 +32,7 @@ static void tell(struct ff_core *core, void *arg, bool ok)
 	struct told *t = arg;
 
 	if (ok)
-		ff_watch_event(core, t->job, t->seq, t->event);
+		ff_watch_event(core, t->job, t->repo, t->seq, t->event);
 	json_decref(t->event);
 	free(t);
 }
@@ -61,7 +61,7 @@ static int write_event(struct ff_core *core, struct ff_job *job, struct ff_event
 		return 0;
 	}
 	t = ff_calloc(1, sizeof *t);
-	*t = (struct told){ .seq = ev->seq, .job = job->id,
+	*t = (struct told){ .seq = ev->seq, .job = job->id, .repo = job->repo,
 			    .event = ff_event_to_json(ev->seq, job->id, ev->type, ev->at_ms, fields) };
 	ff_turn_after(core, tell, t);
 	return 0;

@@ -10,7 +10,7 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "crypto/apitoken.h"
-#include "daemon/web/web.h"
+#include "daemon/web/live.h"
 
 #define CHUNK 16384
 #define HEAD_MAX 2048
@@ -374,9 +374,38 @@ static int begin(struct lws *wsi, struct ff_http **slot, const char *path, size_
 	return 0;
 }
 
+/* A connection speaks HTTP, or has become a WebSocket. */
+struct session {
+	struct ff_http *http;
+	struct ff_live *live;
+	char token[FF_WEB_TOKEN_HEX + 1]; /* between the two */
+};
+const size_t ff_serve_session_size = sizeof(struct session);
+
+static int live_callback(struct ff_web *web, struct lws *wsi, enum lws_callback_reasons reason, struct session *s, void *in, size_t len)
+{
+	switch ((int)reason) {
+	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+		return ff_live_admit(web, wsi, s->token);
+	case LWS_CALLBACK_ESTABLISHED:
+		s->live = ff_live_new(web, wsi, s->token);
+		return 0;
+	case LWS_CALLBACK_RECEIVE:
+		return ff_live_read(s->live, in, len, lws_is_final_fragment(wsi) && !lws_remaining_packet_payload(wsi));
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+		return ff_live_write(s->live);
+	case LWS_CALLBACK_CLOSED:
+		ff_live_free(&s->live);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
 int ff_serve_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
-	struct ff_http **slot = user;
+	struct session *session = user;
+	struct ff_http **slot = session ? &session->http : NULL;
 
 	switch ((int)reason) {
 	case LWS_CALLBACK_HTTP:
@@ -399,9 +428,7 @@ int ff_serve_callback(struct lws *wsi, enum lws_callback_reasons reason, void *u
 		if (slot)
 			http_free(slot);
 		return 0;
-	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-		return -1; /* no WebSocket here yet */
 	default:
-		return 0;
+		return session ? live_callback(lws_context_user(lws_get_context(wsi)), wsi, reason, session, in, len) : 0;
 	}
 }

@@ -17,6 +17,7 @@
 #include "base/proc.h"
 #include "base/text.h"
 #include "daemon/role.h"
+#include "daemon/web/live.h"
 
 /* Signs of life in one worker.silence. */
 #define BEATS 6
@@ -82,16 +83,12 @@ static void where(const char *listen, char **ret_host, int *ret_port)
 	*ret_port = (int)port;
 }
 
-static const struct lws_protocols protocols[] = {
-	{ .name = FF_NAME, .callback = ff_serve_callback, .per_session_data_size = sizeof(struct ff_http *), .rx_buffer_size = 4096 },
-	{ 0 },
-};
-
 static int listen_at(struct ff_web *web, struct ff_err *err)
 {
 	const char *listen = ff_conf_str(web->conf, FF_CONF_WEB_LISTEN);
 	FF_AUTO(ff_free) char *host = NULL;
 	int port = 0;
+	static struct lws_protocols protocols[2]; /* the library keeps the address */
 	struct lws_context_creation_info info = {
 		.protocols = protocols, .user = web, .gid = (gid_t)-1, .uid = (uid_t)-1, .server_string = FF_NAME,
 		.options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
@@ -99,6 +96,8 @@ static int listen_at(struct ff_web *web, struct ff_err *err)
 		.keepalive_timeout = KEEPALIVE_SECONDS, .ka_time = KEEPALIVE_SECONDS, .ka_probes = 3, .ka_interval = 10,
 	};
 
+	protocols[0] = (struct lws_protocols){ .name = FF_NAME, .callback = ff_serve_callback, .rx_buffer_size = 4096,
+					       .per_session_data_size = ff_serve_session_size };
 	where(listen, &host, &port);
 	info.max_http_header_pool = (unsigned short)ff_conf_int(web->conf, FF_CONF_WEB_MAX_CONNECTIONS);
 	info.fd_limit_per_thread = (unsigned)ff_conf_int(web->conf, FF_CONF_WEB_MAX_CONNECTIONS) + 8;
@@ -155,6 +154,7 @@ static void fini(struct ff_web *web)
 	ff_asks_end_all(web);
 	if (web->lws)
 		lws_context_destroy(web->lws);
+	ff_feeds_free(web);
 	ff_chan_free(&web->chan);
 	ff_loop_free(&web->loop);
 	ff_rate_free(&web->rate);

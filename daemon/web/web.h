@@ -45,6 +45,7 @@ struct ff_web {
 	int64_t next_ask;
 	lws_sorted_usec_list_t beat;
 	struct ff_rate *rate;    /* rate.c */
+	struct ff_feed *feeds;   /* feed.c */
 	char *openapi;           /* openapi.c, made at the first question */
 	bool stop;
 };
@@ -122,6 +123,8 @@ extern const struct ff_route ff_routes[];
 
 /* --- serve.c ------------------------------------------------------------------------ */
 int ff_serve_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len);
+/* What the library keeps for each connection. */
+extern const size_t ff_serve_session_size;
 /* Value of a query parameter, decoded; NULL: not given. Freed by ff_free. FF_E_INVALID. */
 int ff_http_query(const struct ff_http *r, const char *name, char **ret, struct ff_err *err);
 
