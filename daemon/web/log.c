@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log of a job, as it is or as it grows.  Core passes the file itself; a
+ * The log of a job, as it is or as it grows: lines of text, or events with the
+ * lines of the file as they are (JSON).  Core passes the file itself; a
  * watch on the job says when there is more to read in it.  An event's id is
  * the place in the file behind its line, so that a client that was cut off
  * goes on with the next byte, whatever happened to it, to us or to core.
@@ -13,12 +14,13 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "daemon/web/handlers.h"
+#include "ipc/logline.h"
 
 #define TEXT "text/plain; charset=utf-8"
 #define EVENTS "text/event-stream; charset=utf-8"
 /* What one client may leave unread; then the file waits for it. */
 #define UNSENT_MAX (256 * 1024)
-#define LINE_MAX_BYTES (64 * 1024)
+#define LINE_MAX_BYTES (4 * FF_IPC_LINE_MAX) /* core's lines are messages, escaped once more */
 #define READ_BYTES 16384
 
 struct ff_tail {
@@ -47,11 +49,16 @@ void ff_tail_free(struct ff_http *r)
 
 /* --- lines as events ------------------------------------------------------------ */
 
-static void give_event(struct ff_tail *t, size_t with_end)
+static void give_line(struct ff_tail *t, size_t with_end)
 {
 	struct ff_buf *out = &t->r->out;
 
 	t->line_at += (int64_t)(t->line.len + with_end);
+	if (!t->events) {
+		ff_logline_parse(out, t->line.data, t->line.len, 0);
+		ff_buf_clear(&t->line);
+		return;
+	}
 	(void)ff_buf_addf(out, "id: %lld\ndata: ", (long long)t->line_at);
 	ff_text_show(out, t->line.data, t->line.len, 0);
 	(void)ff_buf_adds(out, "\n\n");
@@ -60,10 +67,6 @@ static void give_event(struct ff_tail *t, size_t with_end)
 
 static void give(struct ff_tail *t, const char *p, size_t n)
 {
-	if (!t->events) {
-		(void)ff_buf_add(&t->r->out, p, n);
-		return;
-	}
 	while (n) {
 		const char *end = memchr(p, '\n', n);
 		size_t part = end ? (size_t)(end - p) : n;
@@ -72,7 +75,7 @@ static void give(struct ff_tail *t, const char *p, size_t n)
 			part = LINE_MAX_BYTES - t->line.len, end = NULL;
 		(void)ff_buf_add(&t->line, p, part);
 		if (end || t->line.len == LINE_MAX_BYTES)
-			give_event(t, end != NULL);
+			give_line(t, end != NULL);
 		p += part + (end != NULL);
 		n -= part + (end != NULL);
 	}
@@ -80,8 +83,8 @@ static void give(struct ff_tail *t, const char *p, size_t n)
 
 static void finish(struct ff_tail *t)
 {
-	if (t->events && t->line.len && !t->failed)
-		give_event(t, 0);
+	if (t->line.len && !t->failed)
+		give_line(t, 0);
 	if (t->events && t->job) {
 		char *text = json_dumps(t->job, JSON_COMPACT | JSON_ENSURE_ASCII);
 
@@ -99,8 +102,6 @@ static int read_some(struct ff_tail *t)
 	char part[READ_BYTES];
 	ssize_t n;
 
-	if (t->r->out.len - t->r->sent > UNSENT_MAX)
-		return 1;
 	n = pread(t->r->fd, part, sizeof part, t->read_to);
 	if (n < 0 && errno == EINTR)
 		return 1;
@@ -237,14 +238,24 @@ static void keep_fd(void *arg, json_t *data, int fd)
 static void end_log(void *arg, json_t *data, const struct ff_err *err)
 {
 	struct ff_http *r = arg;
+	struct ff_tail t = { .r = r };
+	struct ff_err why = { 0 };
+	int rc = r->fd >= 0;
 
 	(void)data;
-	if (err->code)
+	if (err->code) {
 		ff_reply_error(r, err);
-	else if (r->fd < 0)
-		ff_reply_bytes(r, TEXT, "", 0);
+		return;
+	}
+	ff_buf_init(&t.line, LINE_MAX_BYTES);
+	while (rc > 0)
+		rc = read_some(&t);
+	ff_buf_fini(&t.line); /* a line that is being written is not there yet */
+	(void)ff_err_errno(&why, "the log cannot be read");
+	if (rc < 0)
+		ff_reply_error(r, &why);
 	else
-		ff_reply_fd(r, TEXT, ff_steal_fd(&r->fd));
+		ff_reply_out(r, TEXT);
 }
 
 void ff_http_jobs_log(struct ff_http *r)

@@ -58,13 +58,18 @@ void ff_reply_json(struct ff_http *r, int status, json_t *value)
 	ready(r);
 }
 
-void ff_reply_bytes(struct ff_http *r, const char *type, const char *p, size_t n)
+void ff_reply_out(struct ff_http *r, const char *type)
 {
 	r->status = HTTP_OK;
 	r->type = type;
-	(void)ff_buf_add(&r->out, p, n);
 	tag(r);
 	ready(r);
+}
+
+void ff_reply_bytes(struct ff_http *r, const char *type, const char *p, size_t n)
+{
+	(void)ff_buf_add(&r->out, p, n);
+	ff_reply_out(r, type);
 }
 
 void ff_reply_fd(struct ff_http *r, const char *type, int fd)

@@ -132,6 +132,8 @@ int ff_http_query(const struct ff_http *r, const char *name, char **ret, struct 
 void ff_reply_json(struct ff_http *r, int status, json_t *value); /* taken */
 void ff_reply_error(struct ff_http *r, const struct ff_err *err);
 void ff_reply_status(struct ff_http *r, int status, const char *code, const char *detail);
+/* What was put into r->out. */
+void ff_reply_out(struct ff_http *r, const char *type);
 /* Bytes that are there as they are. */
 void ff_reply_bytes(struct ff_http *r, const char *type, const char *p, size_t n);
 /* What a descriptor holds, from its start; closed. */

@@ -99,7 +99,8 @@ test_expect 'a job is submitted, shown, listed, cancelled and tried again' '
 	again=$(api /api/v1/jobs/$n/retry -X POST -H "Content-Length: 0" | json number)
 	wait_job $again completed
 	like "$(api /api/v1/jobs/$again/diff)" "^\\+one"
-	like "$(api /api/v1/jobs/$again/log)" "seen"
+	like "$(api /api/v1/jobs/$again/log)" "^tool  \\| seen"
+	is "$(api /api/v1/jobs/$again/log)" "$(ff log $again)"
 	is "$(api /api/v1/jobs/$again/events | json items.0.type)" job.created
 	like "$(ff admin audit)" "ann +cancel +$n +not"
 '
@@ -224,8 +225,7 @@ test_expect 'a client that is cut off again and again reads exactly the log' '
 	last=
 	perl "$top_srcdir/tests/lib/read-events" "$(cat port)" "/api/v1/jobs/$n/log" "$(cat token)" 25 "$T/go" >lines
 	wait_job $n completed
-	api /api/v1/jobs/$n/log >log
-	cmp log lines
+	cmp "state/logs/$n.log" lines
 '
 
 test_expect 'a log that is followed as text ends with its job' '
