@@ -106,7 +106,9 @@ static void take_line(struct answer *a, const char *line, size_t n)
 	}
 	a->ended = true;
 	if (n == 4 && !memcmp(line, "done", 4))
-		a->how = FF_HOOK_DONE; /* "spool", or what we do not know: keep it ourselves */
+		a->how = FF_HOOK_DONE;
+	else if (n == 6 && !memcmp(line, "follow", 6))
+		a->how = FF_HOOK_FOLLOW; /* "spool", or what we do not know: keep it ourselves */
 }
 
 static void take_lines(struct answer *a)
@@ -140,7 +142,7 @@ static void receive(int fd, int64_t deadline_ms, struct answer *a)
 }
 
 enum ff_hook_answer ff_hook_deliver(const char *path, const struct ff_buf *line, int64_t deadline_ms,
-				    struct ff_buf *ret_shown)
+				    struct ff_buf *ret_shown, struct ff_hook_follow *ret_follow)
 {
 	struct answer a = { .shown = ret_shown, .how = FF_HOOK_SPOOL };
 	FF_AUTO(ff_close) int fd = -1;
@@ -152,6 +154,11 @@ enum ff_hook_answer ff_hook_deliver(const char *path, const struct ff_buf *line,
 	(void)send_all(fd, line, deadline_ms);
 	ff_buf_init(&a.text, ANSWER_MAX + 4096);
 	receive(fd, deadline_ms, &a);
-	ff_buf_fini(&a.text);
+	if (a.how == FF_HOOK_FOLLOW && !ret_follow)
+		a.how = FF_HOOK_SPOOL; /* no answer to this question */
+	if (a.how == FF_HOOK_FOLLOW)
+		*ret_follow = (struct ff_hook_follow){ .fd = ff_steal_fd(&fd), .came = a.text };
+	else
+		ff_buf_fini(&a.text);
 	return a.how;
 }

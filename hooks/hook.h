@@ -92,13 +92,22 @@ int ff_hook_pre_receive(const struct ff_hook_conf *conf);
 int ff_hook_post_receive(const struct ff_hook_conf *conf);
 
 /* How a push was taken over. */
-enum ff_hook_answer { FF_HOOK_DONE, FF_HOOK_SPOOL };
+enum ff_hook_answer { FF_HOOK_DONE, FF_HOOK_SPOOL, FF_HOOK_FOLLOW };
 /*
  * Sends the line to core and waits for its answer until deadline_ms of the
  * monotonic clock.  What is for the pusher is appended to ret_shown, cleaned.
+ * FF_HOOK_FOLLOW: it is recorded, and *ret_follow, a connection on which core
+ * tells what the job does, goes to ff_hook_follow, with what came already;
+ * NULL where nothing can be followed.
  */
+struct ff_hook_follow {
+	int fd; /* -1: none */
+	struct ff_buf came;
+};
 enum ff_hook_answer ff_hook_deliver(const char *path, const struct ff_buf *line, int64_t deadline_ms,
-				    struct ff_buf *ret_shown);
+				    struct ff_buf *ret_shown, struct ff_hook_follow *ret_follow);
+/* Shows each line as it comes, until the job or either connection has ended. Takes what follow holds. */
+void ff_hook_follow(struct ff_hook_follow *follow);
 /* One line of core's answer as the pusher may see it, with a newline. */
 void ff_hook_show(struct ff_buf *out, const char *text, size_t n);
 /* Leaves the line as ID.json in the spool folder; durable when 0 is returned. */

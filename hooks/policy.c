@@ -82,7 +82,7 @@ static bool core_expects(const struct ff_hook_conf *conf, const char *ref, const
 	ff_text_json_bytes(&line, ref, strlen(ref));
 	(void)ff_buf_adds(&line, "}\n");
 	return !line.overflow &&
-	       ff_hook_deliver(conf->socket, &line, ff_clock_mono() + conf->timeout_ms, &said) == FF_HOOK_DONE;
+	       ff_hook_deliver(conf->socket, &line, ff_clock_mono() + conf->timeout_ms, &said, NULL) == FF_HOOK_DONE;
 }
 
 /* Only one that is there already: core makes them. */
@@ -194,7 +194,7 @@ static bool answers_refused(struct verdict *v)
 	ff_text_json_bytes(&line, pusher, strlen(pusher));
 	(void)ff_buf_addf(&line, ",\"refs\":[%s]}\n", v->answers.data);
 	if (!v->answers.overflow && !line.overflow &&
-	    ff_hook_deliver(v->conf->socket, &line, ff_clock_mono() + v->conf->timeout_ms, &v->say) == FF_HOOK_DONE)
+	    ff_hook_deliver(v->conf->socket, &line, ff_clock_mono() + v->conf->timeout_ms, &v->say, NULL) == FF_HOOK_DONE)
 		return false;
 	if (v->say.len == before)
 		(void)ff_buf_adds(&v->say, "error: " FF_NAME " is not answering, and only it knows whether this\n"

@@ -33,6 +33,7 @@ struct push {
 	size_t branches;      /* branches that this push sets */
 	struct ff_buf json;   /* of the refs */
 	struct ff_buf say;    /* for the pusher */
+	struct ff_hook_follow follow; /* where core tells what the job does, if somebody asked */
 	char id[2 * ID_BYTES + 1];
 };
 
@@ -63,6 +64,14 @@ static void arm(int64_t timeout_ms)
 	ff_assert(sigaction(SIGALRM, &act, NULL) == 0);
 	ff_assert(sigprocmask(SIG_UNBLOCK, &mask, NULL) == 0); /* a mask is inherited */
 	ff_assert(setitimer(ITIMER_REAL, &t, NULL) == 0);
+}
+
+/* The pusher has said that he will wait. */
+static void disarm(void)
+{
+	static const struct itimerval off;
+
+	ff_assert(setitimer(ITIMER_REAL, &off, NULL) == 0);
 }
 
 void ff_hook_add_ref(struct ff_buf *json, const struct ff_hook_update *u)
@@ -173,10 +182,10 @@ static void hand_over(struct push *p, const char *repo, int64_t deadline_ms)
 				  p->conf->max_message);
 		return;
 	}
-	if (ff_hook_deliver(p->conf->socket, &line, deadline_ms, &p->say) == FF_HOOK_DONE)
-		taken = 1;
-	else
+	if (ff_hook_deliver(p->conf->socket, &line, deadline_ms, &p->say, &p->follow) == FF_HOOK_SPOOL)
 		spool(p, &line);
+	else
+		taken = 1;
 	if (p->left)
 		(void)ff_buf_addf(&p->say, "hint: %zu refs more of this push start no job, the limit is %" PRId64 "\n",
 				  p->left, p->conf->max_refs);
@@ -240,7 +249,7 @@ static void run(struct push *p)
 
 int ff_hook_post_receive(const struct ff_hook_conf *conf)
 {
-	struct push p = { .conf = conf };
+	struct push p = { .conf = conf, .follow = { .fd = -1 } };
 	unsigned char id[ID_BYTES];
 
 	ff_random(id, sizeof id);
@@ -254,6 +263,10 @@ int ff_hook_post_receive(const struct ff_hook_conf *conf)
 	run(&p);
 	if (p.say.len)
 		(void)!write(STDERR_FILENO, p.say.data, p.say.len); /* nobody else to tell */
+	if (p.follow.fd >= 0) {
+		disarm();
+		ff_hook_follow(&p.follow);
+	}
 	ff_buf_fini(&p.say);
 	ff_buf_fini(&p.json);
 	ff_free(&p.options);

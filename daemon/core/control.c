@@ -241,7 +241,7 @@ bool ff_watched(const struct ff_core *core, int64_t job)
 	for (struct ff_request *r = core->control ? core->control->requests : NULL; r; r = r->next)
 		if (r->watching && (!r->job || r->job == job))
 			return true;
-	return false;
+	return ff_followed(core, job);
 }
 
 /* Whether this request is to hear of it. */
@@ -256,6 +256,7 @@ void ff_watch_event(struct ff_core *core, int64_t job, int64_t repo, int64_t seq
 {
 	struct ff_request *next;
 
+	ff_follow_event(core, job, event);
 	for (struct ff_request *r = core->control ? core->control->requests : NULL; r; r = next) {
 		struct ff_err err = { 0 };
 
@@ -288,6 +289,7 @@ void ff_watch_revoked(struct ff_core *core, int64_t token)
 
 void ff_watch_log(struct ff_core *core, int64_t job, json_t *line)
 {
+	ff_follow_log(core, job, line);
 	for (struct ff_request *r = core->control ? core->control->requests : NULL; r; r = r->next)
 		if (r->watching && r->job == job)
 			ff_reply_item(r, json_pack("{s:O}", "log", line), -1);
@@ -299,6 +301,8 @@ void ff_watch_ended(struct ff_core *core, int64_t id)
 	struct ff_request *next;
 	struct ff_err err = { 0 };
 
+	if (ff_followed(core, id) && ff_store_job_get(core->store, id, &job, &err) == 0)
+		ff_follow_ended(core, job);
 	for (struct ff_request *r = core->control ? core->control->requests : NULL; r; r = next) {
 		next = r->next;
 		if (!r->watching || r->job != id)

@@ -427,6 +427,11 @@ void ff_timers_fini(struct ff_core *core);
 int ff_control_init(struct ff_core *core, struct ff_err *err);
 void ff_control_fini(struct ff_core *core);
 bool ff_watched(const struct ff_core *core, int64_t job);
+/* hooks.c: the same for pushers who follow their job. */
+bool ff_followed(const struct ff_core *core, int64_t job);
+void ff_follow_event(struct ff_core *core, int64_t job, const json_t *event);
+void ff_follow_log(struct ff_core *core, int64_t job, const json_t *line);
+void ff_follow_ended(struct ff_core *core, const struct ff_job *job);
 /* For everybody who watches this job. event is borrowed. */
 void ff_watch_event(struct ff_core *core, int64_t job, int64_t repo, int64_t seq, json_t *event);
 void ff_watch_log(struct ff_core *core, int64_t job, json_t *line);

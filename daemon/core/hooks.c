@@ -14,7 +14,10 @@
 
 #include "base/clock.h"
 #include "base/names.h"
+#include "base/num.h"
 #include "base/sock.h"
+#include "base/text.h"
+#include "ipc/logline.h"
 
 /* Bytes of all lines for the pusher, before they are cut down to what is shown. */
 #define LINES_MAX 8192
@@ -23,6 +26,11 @@
 #define HOOKS_PER_UID 64
 /* No hook waits longer for its answer (hook.timeout), so whoever still has not said its push is none. */
 #define HOOK_TALK_MS 2000
+/* Of one event or line that is followed. */
+#define FOLLOWED_MAX 65536
+#define FOLLOWED_COLUMNS 2000
+/* Bytes that a pusher who does not read may leave; what comes meanwhile he can read in the log. */
+#define UNREAD_MAX (256 * 1024)
 /* Whoever reaches hook.sock can make us complain: no more than a line in this time. */
 #define COMPLAIN_MS 1000
 /* What a pusher gets to see (`remote: ` comes on top); the hook cuts off more. */
@@ -37,6 +45,9 @@ struct hook {
 	uid_t uid;
 	bool taken;   /* its message was taken; done comes */
 	bool gone;
+	bool wants_to_follow;
+	unsigned char push[16]; /* its id, then */
+	int64_t follows;        /* this job; 0: none */
 };
 
 struct ff_hooks {
@@ -110,6 +121,159 @@ static void answer_hook(struct ff_chan *chan, const char *lines, const char *end
 	ff_chan_send_text(chan, out.data);
 }
 
+/* --- claude.follow ----------------------------------------------------------- */
+
+static size_t followers(const struct ff_hooks *in)
+{
+	size_t n = 0;
+
+	for (const struct hook *h = in->first; h; h = h->next)
+		n += h->follows != 0;
+	return n;
+}
+
+/* What it asked for, in the words of src/base/option.h; core believes no hook. */
+static void read_follow(struct hook *h, const json_t *msg)
+{
+	const char *id = json_string_value(json_object_get(msg, "id"));
+	const json_t *options = json_object_get(msg, "options"), *v;
+	size_t i;
+
+	if (!id || ff_unhex(id, sizeof h->push, h->push) < 0)
+		return;
+	json_array_foreach(options, i, v) {
+		const char *text = json_string_value(v);
+		int yes = 1;
+
+		if (!text || !ff_starts(text, FF_OPTION ".follow"))
+			continue;
+		text += strlen(FF_OPTION ".follow");
+		if (!*text || (*text == '=' && ff_num_bool(text + 1, &yes) == 0))
+			h->wants_to_follow = yes;
+	}
+}
+
+/* The first job of its push, when it may be followed; else 0, and why in lines. */
+static int64_t job_to_follow(struct hook *h, struct ff_buf *lines)
+{
+	int64_t most = ff_conf_int(h->core->conf, FF_CONF_HOOK_FOLLOWERS), job = 0;
+
+	if (!h->wants_to_follow || ff_store_job_by_push_id(h->core->store, h->push, &job, NULL) < 0 || !job)
+		return 0;
+	if ((int64_t)followers(h->core->hooks) < most)
+		return job;
+	(void)ff_buf_addf(lines, "hint: %" PRId64 " pushes are followed already: " FF_NAME " watch %" PRId64 "\n", most, job);
+	return 0;
+}
+
+/* Text of several lines, each as long as a pusher's terminal likes it. */
+static void tell_follower(struct hook *h, const char *text)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf wrapped = { 0 };
+	size_t n;
+
+	if (ff_chan_unread(h->chan) > UNREAD_MAX)
+		return; /* what is not read is in the log */
+	ff_buf_init(&wrapped, FOLLOWED_MAX);
+	for (const char *p = text; *p; p += n + (p[n] == '\n')) {
+		n = strcspn(p, "\n");
+		wrap(&wrapped, p, n);
+	}
+	for (const char *p = wrapped.data; *p; p += n + 1) {
+		FF_AUTO(ff_free) char *line = NULL;
+
+		n = strcspn(p, "\n");
+		line = ff_asprintf("> %.*s", (int)n, p);
+		ff_chan_send_text(h->chan, line);
+	}
+}
+
+bool ff_followed(const struct ff_core *core, int64_t job)
+{
+	for (const struct hook *h = core->hooks ? core->hooks->first : NULL; h; h = h->next)
+		if (h->follows == job)
+			return true;
+	return false;
+}
+
+void ff_follow_event(struct ff_core *core, int64_t job, const json_t *event)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf text = { 0 };
+	const char *type = json_string_value(json_object_get(event, "type"));
+	const char *step = json_string_value(json_object_get(event, "step"));
+	FF_AUTO(ff_free) char *what = NULL;
+
+	if (!type || !ff_followed(core, job))
+		return;
+	(void)ff_msg_bytes(event, "text", &what, NULL); /* not every event has one */
+	ff_buf_init(&text, FOLLOWED_MAX);
+	(void)ff_buf_adds(&text, type);
+	if (step)
+		(void)ff_buf_addf(&text, ": %s", step);
+	if (what && *what) {
+		(void)ff_buf_adds(&text, ": ");
+		ff_text_show(&text, what, strlen(what), FOLLOWED_COLUMNS);
+	}
+	for (struct hook *h = core->hooks->first; h; h = h->next)
+		if (h->follows == job)
+			tell_follower(h, text.data);
+}
+
+void ff_follow_log(struct ff_core *core, int64_t job, const json_t *line)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf text = { 0 };
+
+	if (!ff_followed(core, job))
+		return;
+	ff_buf_init(&text, FOLLOWED_MAX);
+	ff_logline_text(&text, line, FOLLOWED_COLUMNS);
+	for (struct hook *h = core->hooks->first; h; h = h->next)
+		if (h->follows == job)
+			tell_follower(h, text.data);
+}
+
+void ff_follow_ended(struct ff_core *core, const struct ff_job *job)
+{
+	FF_AUTO(ff_free) char *description = NULL;
+	FF_AUTO(ff_free) char *text = NULL;
+
+	if (!ff_followed(core, job->id))
+		return;
+	description = ff_job_describe(job);
+	text = ff_asprintf("job %" PRId64 " %s%s%s", job->id, description, job->result_ref ? ": git fetch origin " : "",
+			   job->result_ref && ff_starts(job->result_ref, FF_HEADS) ? job->result_ref + strlen(FF_HEADS) : "");
+	for (struct hook *h = core->hooks->first; h; h = h->next) {
+		if (h->follows != job->id)
+			continue;
+		tell_follower(h, text);
+		h->follows = 0;
+		ff_chan_send_text(h->chan, "done");
+		ff_chan_finish(h->chan);
+	}
+}
+
+/* --- a push ---------------------------------------------------------------------- */
+
+static void answer_push(struct hook *h, enum ff_push_result result, const char *lines)
+{
+	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+	FF_AUTO(ff_buf_fini) struct ff_buf all;
+
+	ff_buf_init(&all, 2 * LINES_MAX);
+	(void)ff_buf_adds(&all, lines);
+	if (result == FF_PUSH_RECORDED)
+		h->follows = job_to_follow(h, &all);
+	if (!h->follows) {
+		answer_hook(h->chan, all.data, result == FF_PUSH_LATER ? "spool" : "done");
+		ff_chan_finish(h->chan);
+		return;
+	}
+	ff_watch_free(&h->timer);
+	answer_hook(h->chan, all.data, "follow");
+	if (ff_store_job_get(h->core->store, h->follows, &job, NULL) == 0 && ff_job_state_ended(job->state))
+		ff_follow_ended(h->core, job);
+}
+
 static void push_done(struct ff_core *core, void *arg, enum ff_push_result result, const char *lines)
 {
 	struct hook *h = arg;
@@ -120,8 +284,7 @@ static void push_done(struct ff_core *core, void *arg, enum ff_push_result resul
 		return;
 	}
 	h->taken = false;
-	answer_hook(h->chan, lines, result == FF_PUSH_LATER ? "spool" : "done");
-	ff_chan_finish(h->chan);
+	answer_push(h, result, lines);
 }
 
 /* At once, from the record: a push waits. */
@@ -154,6 +317,7 @@ static void hook_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, jso
 		return;
 	}
 	h->taken = true;
+	read_follow(h, msg);
 	ff_push_take(h->core, msg, h->uid, push_done, h);
 }
 

@@ -47,6 +47,16 @@ static int set_skip(struct ff_options *o, const char *value, struct ff_err *err)
 	return 0;
 }
 
+static int set_follow(struct ff_options *o, const char *value, struct ff_err *err)
+{
+	int yes = 1;
+
+	if (value && ff_num_bool(value, &yes) < 0)
+		return ff_err_set(err, FF_E_INVALID, "push option " FF_OPTION ".follow takes true or false");
+	o->follow = yes;
+	return 0;
+}
+
 static int set_target(struct ff_options *o, const char *value, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *ref = NULL;
@@ -120,6 +130,7 @@ static const struct key {
 } keys[] = {
 	{ FF_OPTION ".task", add_task, true },
 	{ FF_OPTION ".skip", set_skip, false },
+	{ FF_OPTION ".follow", set_follow, false },
 	{ FF_OPTION ".target", set_target, false },
 	{ FF_OPTION ".priority", set_priority, false },
 	{ FF_OPTION ".ttl", set_ttl, false },

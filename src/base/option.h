@@ -8,7 +8,7 @@
  * hook).  Options of other areas are left alone.
  *
  *     claude  claude=TEXT  claude.task=TEXT (may repeat, joined by newlines)
- *     claude.skip  claude.target=BRANCH  claude.priority=low|normal|high
+ *     claude.skip  claude.follow  claude.target=BRANCH  claude.priority=low|normal|high
  *     claude.ttl=2h  claude.retries=3  claude.env=NAME
  *
  * Limits come from the caller; a value over one is refused with its number.
@@ -31,6 +31,7 @@ struct ff_options {
 	bool any;        /* a claude option other than claude.skip was given */
 	bool bare;       /* `claude` without a value: run the default */
 	bool skip;
+	bool follow;     /* the push goes on until the first of its jobs has ended, and tells what it does */
 	bool has_task;
 	struct ff_buf task;
 	char *target, *env_name;   /* NULL: not given */

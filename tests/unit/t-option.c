@@ -41,7 +41,7 @@ static void test_good(void **state)
 		{ { "claude.skip=no" }, 0, 0, 0, 0, "", NULL },
 		{ { "claude.skip=1", "claude=x" }, 1, 0, 1, 1, "x", NULL },
 		{ { "claude.nope=1", "claude.x" }, 0, 0, 0, 0, "", "claude.nope" },
-		{ { "claude.follow" }, 0, 0, 0, 0, "", "claude.follow" },
+		{ { "claude.folow" }, 0, 0, 0, 0, "", "claude.folow" },
 		{ { "claude.Task=x" }, 0, 0, 0, 0, "", "claude.Task" },
 		{ { "claude." }, 0, 0, 0, 0, "", "claude." },
 	};
