@@ -10,14 +10,13 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/names.h"
 #include "base/text.h"
 #include "conf/conf.h"
 #include "daemon/worker/conflict.h"
 #include "daemon/worker/run.h"
-#include "git/handover.h"
+#include "engine/engine.h"
 #include "git/pack.h"
 #include "git/rebase.h"
 #include "merge/merge.h"
@@ -27,6 +26,7 @@
 
 struct work {
 	struct ff_run *run;
+	struct ff_engine engine;
 	const char *commit;      /* what the job made, before any rebase */
 	char base[FF_GIT_OID];   /* the target that was used */
 	char conflict[FF_GIT_OID], stop[FF_GIT_OID]; /* commits, after a conflict */
@@ -39,6 +39,7 @@ struct work {
 
 static void work_fini(struct work *w)
 {
+	ff_engine_fini(&w->engine);
 	ff_conflict_fini(&w->found);
 	ff_rebase_result_fini(&w->r);
 }
@@ -70,44 +71,17 @@ static int progress(void *arg, size_t done, size_t total)
 
 /* --- rebasing */
 
-static char *git_program(const struct ff_conf *conf)
-{
-	const char *given = ff_conf_str(conf, FF_CONF_MERGE_GIT);
-
-	return *given ? ff_strdup(given) : ff_path_program(getenv("PATH"), "git");
-}
-
-static struct ff_merge_limits limits_of(const struct ff_conf *conf)
-{
-	return (struct ff_merge_limits){
-		.max_text_bytes = (uint64_t)ff_conf_int(conf, FF_CONF_MERGE_MAX_TEXT),
-		.max_tree_entries = (uint64_t)ff_conf_int(conf, FF_CONF_MERGE_MAX_ENTRIES),
-		.rename_limit = (uint32_t)ff_conf_int(conf, FF_CONF_MERGE_RENAME_LIMIT),
-		.max_rename_bytes = (uint64_t)ff_conf_int(conf, FF_CONF_MERGE_MAX_RENAME_BYTES),
-		.max_depth = (uint32_t)ff_conf_int(conf, FF_CONF_MERGE_MAX_DEPTH),
-	};
-}
-
 /* From where it stopped, or the commits of tip onto w->base. */
 static int call(struct work *w, const char *tip, const struct ff_rebase_stop *stop, struct ff_rebase_result *ret,
 		struct ff_err *err)
 {
-	const struct ff_conf *conf = w->run->conf;
-	FF_AUTO(ff_free) char *program = git_program(conf);
-	const struct ff_handover handover = {
-		.program = program, .tmp_dir = getenv("TMPDIR"),
-		.timeout_ms = ff_conf_int(conf, FF_CONF_MERGE_GIT_TIMEOUT),
-	};
-	const struct ff_merge_limits limits = limits_of(conf);
-	const struct ff_rebase what = {
-		.onto = w->base, .tip = tip, .committer = ff_run_person(w->run),
-		.refuse_merges = !strcmp(ff_conf_str(conf, FF_CONF_REBASE_MERGES), "refuse"),
-		.max_commits = (size_t)ff_conf_int(conf, FF_CONF_REBASE_MAX_COMMITS),
-		.limits = &limits, .handover = program ? &handover : NULL, .progress = progress, .arg = w,
+	struct ff_rebase what = {
+		.onto = w->base, .tip = tip, .committer = ff_run_person(w->run), .progress = progress, .arg = w,
 	};
 	char tree[FF_GIT_OID];
 	FF_AUTO(ff_git_commit_info_fini) struct ff_git_commit_info answer = { 0 };
 
+	ff_engine_rebase(&w->engine, &what);
 	if (!stop)
 		return ff_rebase(w->run->git, &what, ret, err);
 	if (w->found.answer != FF_ANSWER_GIVEN)
@@ -124,7 +98,7 @@ static int rebase(struct work *w, const char *tip, const struct ff_rebase_stop *
 	FF_AUTO(ff_rebase_result_fini) struct ff_rebase_result r = { 0 };
 	struct ff_git *git = w->run->git;
 
-	ff_git_pack_begin(git, true, (size_t)ff_conf_int(w->run->conf, FF_CONF_REBASE_MAX_MEMORY));
+	ff_git_pack_begin(git, true, w->engine.max_memory);
 	if (call(w, tip, stop, &r, err) < 0 ||
 	    (r.conflict && ff_conflict_write(w->run, &r, w->answered, w->conflict, w->stop, err) < 0) ||
 	    ff_git_pack_commit(git, NULL, err) < 0) {
@@ -381,6 +355,7 @@ int ff_run_rebase(struct ff_run *run, const char *commit, char *ret_tip, char *r
 	FF_AUTO(work_fini) struct work w = { .run = run, .commit = commit };
 	int rc;
 
+	ff_engine_init(&w.engine, run->conf, getenv("PATH"), getenv("TMPDIR"));
 	if (ff_report_step(run, FF_STEP_REBASE, false, NULL, err) < 0 || ff_conflict_find(run, &w.found, err) < 0)
 		return -1;
 	rc = begin(&w, out, err);

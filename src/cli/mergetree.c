@@ -3,7 +3,6 @@
  * merge-tree: one merge a line, answered at once and in order, so that a
  * program can keep us running and ask when it likes.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -12,9 +11,8 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/trees.h"
-#include "conf/conf.h"
+#include "engine/engine.h"
 #include "git/git.h"
-#include "git/handover.h"
 #include "git/mergetree.h"
 #include "git/pack.h"
 #include "git/source.h"
@@ -26,8 +24,7 @@ struct work {
 	struct ff_cli *cli;
 	struct ff_git *git;
 	struct ff_merge merge; /* but for the ids */
-	struct ff_handover handover;
-	char *program; /* git; NULL: there is none to ask */
+	struct ff_engine engine;
 	bool write, said_why;
 	struct ff_buf out;
 };
@@ -116,9 +113,9 @@ static int merge_line(struct work *w, char *line, struct ff_err *err)
 	    ff_git_tree_named(w->git, name[2], &m->change, err) < 0)
 		return -1;
 	m->attributes = m->target;
-	if (ff_git_merge_trees(w->git, m, w->program ? &w->handover : NULL, &result, &why, err) < 0)
+	if (ff_git_merge_trees(w->git, m, ff_engine_handover(&w->engine), &result, &why, err) < 0)
 		return -1;
-	if (result.hard && (why || !w->program))
+	if (result.hard && (why || !w->engine.program))
 		say_why(w, why);
 	answer(w, &result);
 	return 0;
@@ -173,7 +170,7 @@ static int read_lines(struct work *w, struct ff_err *err)
 static void work_fini(struct work *w)
 {
 	ff_git_close(&w->git);
-	ff_free(&w->program);
+	ff_engine_fini(&w->engine);
 	ff_buf_fini(&w->out);
 }
 
@@ -187,7 +184,7 @@ int ff_cli_merge_tree(struct ff_cli *cli, const struct ff_args *args, struct ff_
 		return ff_err_set(err, FF_E_USAGE, "merge-tree needs --repo PATH and --stdin");
 	if (ff_cli_conf(cli, args, err) < 0 || ff_trees_repo(args, &w.git, err) < 0)
 		return -1;
-	w.merge.limits = ff_trees_limits(cli->conf);
-	ff_trees_handover(cli, &w.handover, &w.program);
+	ff_trees_engine(cli, &w.engine);
+	w.merge.limits = w.engine.limits;
 	return read_lines(&w, err);
 }

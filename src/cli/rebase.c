@@ -12,8 +12,8 @@
 #include "cli/commands.h"
 #include "cli/trees.h"
 #include "conf/conf.h"
+#include "engine/engine.h"
 #include "git/git.h"
-#include "git/handover.h"
 #include "git/pack.h"
 #include "git/rebase.h"
 #include "merge/merge.h"
@@ -21,9 +21,7 @@
 struct work {
 	struct ff_git *git;
 	const struct ff_conf *conf;
-	struct ff_handover handover;
-	char *program; /* git, or NULL */
-	struct ff_merge_limits limits;
+	struct ff_engine engine;
 	bool write;
 };
 
@@ -41,15 +39,13 @@ static int rebase(struct work *w, const char *const words[3], struct ff_rebase_r
 	char oid[3][FF_GIT_OID];
 	struct ff_rebase what = {
 		.onto = oid[0], .upstream = oid[1], .tip = oid[2], .committer = committer(w),
-		.refuse_merges = !strcmp(ff_conf_str(w->conf, FF_CONF_REBASE_MERGES), "refuse"),
-		.max_commits = (size_t)ff_conf_int(w->conf, FF_CONF_REBASE_MAX_COMMITS),
-		.limits = &w->limits, .handover = w->program ? &w->handover : NULL,
 	};
 
+	ff_engine_rebase(&w->engine, &what);
 	for (int i = 0; i < 3; i++)
 		if (ff_git_rev(w->git, words[i], oid[i], err) < 0)
 			return -1;
-	ff_git_pack_begin(w->git, w->write, (size_t)ff_conf_int(w->conf, FF_CONF_REBASE_MAX_MEMORY));
+	ff_git_pack_begin(w->git, w->write, w->engine.max_memory);
 	if (ff_rebase(w->git, &what, ret, err) == 0 && (!w->write || ff_git_pack_commit(w->git, NULL, err) == 0)) {
 		if (!w->write)
 			ff_git_pack_drop(w->git);
@@ -153,7 +149,7 @@ static int once(struct ff_cli *cli, const struct ff_args *args, struct work *w, 
 
 static void work_fini(struct work *w)
 {
-	ff_free(&w->program);
+	ff_engine_fini(&w->engine);
 	ff_git_close(&w->git);
 }
 
@@ -165,8 +161,7 @@ int ff_cli_rebase(struct ff_cli *cli, const struct ff_args *args, struct ff_err 
 	if (ff_cli_conf(cli, args, err) < 0 || ff_trees_repo(args, &w.git, err) < 0)
 		return -1;
 	w.conf = cli->conf;
-	ff_trees_handover(cli, &w.handover, &w.program);
-	w.limits = ff_trees_limits(w.conf);
+	ff_trees_engine(cli, &w.engine);
 	if (ff_args_value(args, FF_CLI_OPT_NO_FSYNC))
 		ff_git_sync(false);
 	if (!ff_args_value(args, FF_CLI_OPT_STDIN))

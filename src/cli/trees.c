@@ -11,9 +11,8 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/args.h"
-#include "conf/conf.h"
+#include "engine/engine.h"
 #include "git/git.h"
-#include "git/handover.h"
 #include "ipc/ipc.h"
 #include "merge/merge.h"
 
@@ -110,26 +109,9 @@ int ff_trees_lines(struct ff_cli *cli, const struct ff_trees_ask *ask, struct ff
 
 /* --- configuration */
 
-struct ff_merge_limits ff_trees_limits(const struct ff_conf *conf)
+void ff_trees_engine(const struct ff_cli *cli, struct ff_engine *ret)
 {
-	return (struct ff_merge_limits){
-		.max_text_bytes = (uint64_t)ff_conf_int(conf, FF_CONF_MERGE_MAX_TEXT),
-		.max_tree_entries = (uint64_t)ff_conf_int(conf, FF_CONF_MERGE_MAX_ENTRIES),
-		.rename_limit = (uint32_t)ff_conf_int(conf, FF_CONF_MERGE_RENAME_LIMIT),
-		.max_rename_bytes = (uint64_t)ff_conf_int(conf, FF_CONF_MERGE_MAX_RENAME_BYTES),
-		.max_depth = (uint32_t)ff_conf_int(conf, FF_CONF_MERGE_MAX_DEPTH),
-	};
-}
-
-void ff_trees_handover(const struct ff_cli *cli, struct ff_handover *ret, char **ret_program)
-{
-	const char *program = ff_conf_str(cli->conf, FF_CONF_MERGE_GIT);
-
-	*ret_program = *program ? ff_strdup(program) : ff_cli_program(cli, "git");
-	*ret = (struct ff_handover){
-		.program = *ret_program, .tmp_dir = ff_print_getenv(cli->environ, "TMPDIR"),
-		.timeout_ms = ff_conf_int(cli->conf, FF_CONF_MERGE_GIT_TIMEOUT),
-	};
+	ff_engine_init(ret, cli->conf, ff_print_getenv(cli->environ, "PATH"), ff_print_getenv(cli->environ, "TMPDIR"));
 }
 
 /* --- conflicts */

@@ -13,10 +13,8 @@
 #include "cli/cli.h"
 
 struct ff_args;
-struct ff_conf;
+struct ff_engine;
 struct ff_git;
-struct ff_handover;
-struct ff_merge_limits;
 struct ff_merge_result;
 
 /* The repository of --repo: a bare one, or a work tree's .git. Closed by ff_git_close. */
@@ -38,10 +36,8 @@ struct ff_trees_ask {
 };
 int ff_trees_lines(struct ff_cli *cli, const struct ff_trees_ask *ask, struct ff_err *err);
 
-/* What the configuration says of merge.*. */
-struct ff_merge_limits ff_trees_limits(const struct ff_conf *conf);
-/* git, to hand merges over to; NULL in *ret_program, which is freed by ff_free: there is none. */
-void ff_trees_handover(const struct ff_cli *cli, struct ff_handover *ret, char **ret_program);
+/* What the configuration says, and git in the caller's PATH; ff_engine_fini. */
+void ff_trees_engine(const struct ff_cli *cli, struct ff_engine *ret);
 
 /* [{"path","kind"}] */
 json_t *ff_trees_conflicts(const struct ff_merge_result *result);
