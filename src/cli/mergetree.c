@@ -99,6 +99,7 @@ static void say_why(struct work *w, const char *why)
 	w->said_why = true;
 }
 
+/* 0: clean; 1: a conflict. Both are answers. */
 static int merge_line(struct work *w, char *line, struct ff_err *err)
 {
 	FF_AUTO(ff_merge_result_fini) struct ff_merge_result result = { 0 };
@@ -118,7 +119,7 @@ static int merge_line(struct work *w, char *line, struct ff_err *err)
 	if (result.hard && (why || !w->engine.program))
 		say_why(w, why);
 	answer(w, &result);
-	return 0;
+	return result.clean ? 0 : 1;
 }
 
 /* A line that cannot be answered has its error for an answer, and the next one is another matter. */
@@ -128,14 +129,15 @@ static void do_line(struct work *w, char *line, size_t len)
 	int rc;
 
 	ff_buf_clear(&w->out);
-	if (!w->write)
-		ff_git_pack_begin(w->git, false, FF_GIT_PACK_MEMORY);
+	ff_git_pack_begin(w->git, w->write, w->engine.max_memory);
 	if (memchr(line, '\0', len))
 		rc = ff_err_set(&err, FF_E_USAGE, "a line is BASE TARGET CHANGE, without a NUL");
 	else if (len >= LINE_MAX_BYTES)
 		rc = ff_err_set(&err, FF_E_TOO_LARGE, "a line has at most %d bytes", LINE_MAX_BYTES);
 	else
 		rc = merge_line(w, line, &err);
+	if (rc == 0 && w->write) /* before the answer: who reads it looks for the tree; of a conflict nobody knows the objects */
+		rc = ff_git_pack_commit(w->git, NULL, &err);
 	ff_git_pack_drop(w->git);
 	if (rc < 0)
 		answer_error(w, &err);

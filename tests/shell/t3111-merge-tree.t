@@ -136,8 +136,13 @@ test_expect 'nothing was written' '
 	[ -z "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name "flowforge-merge-*" -newer before)" ]
 '
 
-test_expect '--write writes the tree, and nothing but objects' '
-	echo base target change | merge --write >out
+test_expect '--write writes the tree, as one pack, and nothing but objects' '
+	packs=$(find r.git/objects/pack -name "*.pack" | wc -l)
+	find r.git/objects/?? -type f | sort >loose
+	printf "%s\n" "base target change" "base target change" "base target clash" "nowhere target change" | merge --write >out
+	is "$(wc -l <out)" 4
+	is "$(find r.git/objects/pack -name "*.pack" | wc -l)" $((packs + 1))
+	find r.git/objects/?? -type f | sort | diff loose -
 	is "$(git -C r.git cat-file -p "$(key tree <out):list" | sed -n "2p;19p" | xargs)" "two nineteen"
 	git -C r.git fsck --strict
 	echo base moved added | merge --write >out
