@@ -41,10 +41,11 @@ struct ff_hook_conf {
 	char *socket, *spool; /* absolute paths */
 	struct ff_hook_list triggers, ignores;
 	bool options;         /* a claude option starts a job on any branch */
+	bool drift;           /* core wants to know of every branch that moved */
 	char *result_prefix, *conflict_prefix; /* branch names, without refs/heads/ */
 	char *pusher_variable; /* NULL: none */
 	struct ff_option_limits limits;
-	int64_t timeout_ms, max_refs, max_message;
+	int64_t timeout_ms, answer_ms, max_refs, max_message;
 };
 
 /* Must be a regular file. conf must be fini'd only on success. */
@@ -84,6 +85,8 @@ const char *ff_hook_forbidden(const struct ff_hook_conf *conf, const struct ff_h
 
 /* Whether the update moves a branch of conflicts, which core must allow. */
 bool ff_hook_answers(const struct ff_hook_conf *conf, const struct ff_hook_update *u);
+/* Whether the update moves a branch that jobs may have for their target. */
+bool ff_hook_moves(const struct ff_hook_conf *conf, const struct ff_hook_update *u);
 /* A ref of a message as JSON, with a comma before it when it is not the first. */
 void ff_hook_add_ref(struct ff_buf *json, const struct ff_hook_update *u);
 

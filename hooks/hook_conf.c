@@ -33,6 +33,8 @@ static const struct key {
 	KEY("conflict-prefix", KIND_TEXT, conflict_prefix, 0, 0),
 	KEY("pusher-variable", KIND_TEXT, pusher_variable, 0, 0),
 	KEY("timeout-ms", KIND_INT, timeout_ms, 100, 1900),
+	KEY("answer-ms", KIND_INT, answer_ms, 0, 1000),
+	KEY("drift", KIND_BOOL, drift, 0, 0),
 	KEY("max-options", KIND_SIZE, limits.max_count, 1, 1000),
 	KEY("max-task", KIND_SIZE, limits.max_task_bytes, 16, 131072),
 	KEY("max-value", KIND_SIZE, limits.max_value_bytes, 16, 65536),
@@ -131,7 +133,7 @@ static void set_defaults(struct ff_hook_conf *conf)
 	*conf = (struct ff_hook_conf){
 		.options = true,
 		.limits = { .max_count = 64, .max_task_bytes = 32768, .max_value_bytes = 1024 },
-		.timeout_ms = 1500, .max_refs = 500, .max_message = 262144,
+		.timeout_ms = 1500, .answer_ms = 300, .max_refs = 500, .max_message = 262144,
 	};
 }
 

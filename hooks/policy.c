@@ -108,6 +108,12 @@ bool ff_hook_triggers(const struct ff_hook_conf *conf, const struct ff_hook_upda
 	return false;
 }
 
+bool ff_hook_moves(const struct ff_hook_conf *conf, const struct ff_hook_update *u)
+{
+	return conf->drift && ff_starts(u->ref, FF_HEADS) && !ff_oid_zero(u->old_oid) && !ff_oid_zero(u->new_oid) &&
+	       ff_ref_valid(u->ref) && !ff_hook_triggers(conf, u, false) && !ff_hook_answers(conf, u);
+}
+
 struct verdict {
 	const struct ff_hook_conf *conf;
 	bool asked;    /* a claude option that could start a job */

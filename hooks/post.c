@@ -2,8 +2,10 @@
 /*
  * post-receive: the push has happened and its exit status reaches nobody, so
  * all that matters is that core learns of it, now or from the spool, and that
- * the pusher does not wait.  A push without a ref that concerns us ends after
- * its standard input has been read.
+ * the pusher does not wait.  Of other branches that moved core is told, too,
+ * since jobs may have one for their target; that is worth no spool file.  A
+ * push without a ref that concerns us ends after its standard input has been
+ * read.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -23,6 +25,8 @@
 
 #define HARD_LIMIT_MS 1950 /* of the 2 seconds that a push may be held up */
 #define ID_BYTES 16
+/* Core answers within hook.answer-time; this long on top for it to do so. */
+#define ANSWER_GRACE_MS 100
 
 struct push {
 	const struct ff_hook_conf *conf;
@@ -32,7 +36,10 @@ struct push {
 	size_t refs, left;    /* taken into the message; more, for which there was no room */
 	size_t branches;      /* branches that this push sets */
 	struct ff_buf json;   /* of the refs */
+	size_t moves;         /* branches that jobs may have for their target */
+	struct ff_buf moved;  /* JSON of them */
 	struct ff_buf say;    /* for the pusher */
+	size_t shown;         /* lines that were */
 	struct ff_hook_follow follow; /* where core tells what the job does, if somebody asked */
 	char id[2 * ID_BYTES + 1];
 };
@@ -81,27 +88,35 @@ void ff_hook_add_ref(struct ff_buf *json, const struct ff_hook_update *u)
 	(void)ff_buf_addc(json, '}');
 }
 
+/* Adds a ref to a message, if there is room for one more. */
+static bool take_one(const struct push *p, const struct ff_hook_update *u, struct ff_buf *json, size_t n)
+{
+	size_t before = json->len;
+
+	if ((int64_t)n == p->conf->max_refs)
+		return false;
+	ff_hook_add_ref(json, u);
+	if (!json->overflow)
+		return true;
+	json->len = before;
+	json->data[before] = '\0';
+	json->overflow = false;
+	return false;
+}
+
 static void take_ref(void *arg, const struct ff_hook_update *u)
 {
 	struct push *p = arg;
-	size_t before = p->json.len;
 
 	p->branches += !ff_oid_zero(u->new_oid) && ff_starts(u->ref, FF_HEADS);
+	if (ff_hook_moves(p->conf, u))
+		p->moves += take_one(p, u, &p->moved, p->moves);
 	if (!ff_hook_triggers(p->conf, u, p->asks) && !ff_hook_answers(p->conf, u))
 		return;
-	if ((int64_t)p->refs == p->conf->max_refs) {
+	if (take_one(p, u, &p->json, p->refs))
+		p->refs++;
+	else
 		p->left++;
-		return;
-	}
-	ff_hook_add_ref(&p->json, u);
-	if (p->json.overflow) {
-		p->json.len = before;
-		p->json.data[before] = '\0';
-		p->json.overflow = false;
-		p->left++;
-		return;
-	}
-	p->refs++;
 }
 
 static bool ignored(const struct ff_hook_conf *conf, const char *pusher)
@@ -191,6 +206,41 @@ static void hand_over(struct push *p, const char *repo, int64_t deadline_ms)
 				  p->left, p->conf->max_refs);
 }
 
+static void show(struct push *p)
+{
+	for (size_t i = 0; i < p->say.len; i++)
+		p->shown += p->say.data[i] == '\n';
+	if (p->say.len)
+		(void)!write(STDERR_FILENO, p->say.data, p->say.len); /* nobody else to tell */
+	ff_buf_clear(&p->say);
+}
+
+/* What both messages have said is no more than one may say. */
+static void say_also(struct push *p, const struct ff_buf *more)
+{
+	size_t lines = p->shown;
+
+	for (size_t i = 0; i < more->len && lines < FF_HOOK_SHOWN_LINES; i++) {
+		(void)ff_buf_addc(&p->say, more->data[i]);
+		lines += more->data[i] == '\n';
+	}
+}
+
+/* Core may know of jobs that conflict from now on. If it is away, or does not know in time, nothing is lost. */
+static void tell_moves(struct push *p, const char *repo)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf line = { 0 }, said = { 0 };
+
+	ff_buf_init(&line, (size_t)p->conf->max_message);
+	ff_buf_init(&said, 65536);
+	(void)ff_buf_adds(&line, "{\"m\":\"moved\",\"v\":1,\"repo\":");
+	ff_text_json_bytes(&line, repo, strlen(repo));
+	(void)ff_buf_addf(&line, ",\"refs\":[%s]}\n", p->moved.data);
+	if (!line.overflow && ff_hook_deliver(p->conf->socket, &line, ff_clock_mono() + p->conf->answer_ms + ANSWER_GRACE_MS,
+					      &said, NULL) == FF_HOOK_DONE)
+		say_also(p, &said);
+}
+
 /* pre-receive has refused these already where it is installed. */
 static int options_good(struct push *p)
 {
@@ -230,21 +280,29 @@ static void run(struct push *p)
 	struct ff_err err;
 	int64_t deadline_ms;
 
-	if (!p->refs && !p->left) {
+	if (!p->refs && !p->left)
 		explain_nothing(p);
+	if (!p->refs && !p->left && !p->moves)
 		return;
-	}
 	/* The clock starts here: until now git was writing. */
 	deadline_ms = ff_clock_mono() + p->conf->timeout_ms;
 	arm(p->conf->timeout_ms);
 	repo = ff_hook_repo(&err);
+	if (!repo && !p->refs && !p->left)
+		return;
 	if (!repo) {
 		(void)ff_buf_adds(&p->say, "warning: " FF_NAME " cannot tell which repository this is:\n  ");
 		ff_hook_show(&p->say, err.text, strlen(err.text));
 		return;
 	}
-	if (!ff_hook_is_wiki(repo) && options_good(p) == 0)
+	if (ff_hook_is_wiki(repo))
+		return;
+	if ((p->refs || p->left) && options_good(p) == 0)
 		hand_over(p, repo, deadline_ms);
+	show(p);
+	taken = 1; /* what follows may be late, and nothing is missing then */
+	if (p->moves)
+		tell_moves(p, repo);
 }
 
 int ff_hook_post_receive(const struct ff_hook_conf *conf)
@@ -256,19 +314,20 @@ int ff_hook_post_receive(const struct ff_hook_conf *conf)
 	ff_hex(id, sizeof id, p.id);
 	ff_buf_init(&p.say, 65536);
 	ff_buf_init(&p.json, (size_t)conf->max_message / 2);
+	ff_buf_init(&p.moved, (size_t)conf->max_message / 2);
 	p.options = ff_hook_options(environ, &p.option_count);
 	for (size_t i = 0; i < p.option_count; i++)
 		(void)ff_hook_option_ours(p.options[i], &p.asks);
 	(void)ff_hook_read(STDIN_FILENO, take_ref, &p); /* bad lines name no ref */
 	run(&p);
-	if (p.say.len)
-		(void)!write(STDERR_FILENO, p.say.data, p.say.len); /* nobody else to tell */
+	show(&p);
 	if (p.follow.fd >= 0) {
 		disarm();
 		ff_hook_follow(&p.follow);
 	}
 	ff_buf_fini(&p.say);
 	ff_buf_fini(&p.json);
+	ff_buf_fini(&p.moved);
 	ff_free(&p.options);
 	return 0;
 }

@@ -143,12 +143,17 @@ void ff_reply_end(struct ff_request *r, const struct ff_err *err, json_t *data)
 static void end_watch(struct ff_request *r)
 {
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+	struct ff_core *core = ff_request_core(r);
 	struct ff_err err = { 0 };
+	json_t *data;
 
-	if (ff_store_job_get(ff_request_core(r)->store, r->job, &job, &err) < 0)
+	if (ff_store_job_get(core->store, r->job, &job, &err) < 0) {
 		ff_reply_end(r, &err, NULL);
-	else
-		ff_reply_end(r, NULL, ff_job_to_json(ff_request_core(r), job));
+		return;
+	}
+	data = ff_job_to_json(core, job);
+	(void)json_object_set_new(data, "drift", ff_drift_json(core, job));
+	ff_reply_end(r, NULL, data);
 }
 
 static void old_event(void *arg, int64_t seq, int64_t job, enum ff_event_type type, int64_t at_ms, const char *data)

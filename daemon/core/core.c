@@ -185,6 +185,7 @@ static int begin(struct ff_core *core, struct ff_err *err)
 	ff_timers_run(core);
 	ff_retention_init(core);
 	ff_upkeep_init(core);
+	ff_drift_init(core);
 	ff_web_start(core);
 	ff_turn_end(core);
 	return 0;
@@ -201,6 +202,7 @@ static void end(struct ff_core *core)
 	ff_retention_fini(core);
 	ff_age_fini(core);
 	ff_upkeep_fini(core);
+	ff_drift_end(core);
 	ff_spool_fini(core);
 	ff_sandbox_fini(core);
 	ff_workers_fini(core);

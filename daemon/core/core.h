@@ -81,6 +81,7 @@ struct ff_core {
 	struct ff_age *age;           /* age.c */
 	struct ff_crowd *crowd;       /* crowd.c */
 	struct ff_upkeep *upkeep;     /* upkeep.c */
+	struct ff_drift_watch *drift; /* drift.c */
 	struct ff_watch *timer;       /* timers.c */
 	int64_t clock_offset;         /* timers.c: wall clock over monotonic clock */
 	int64_t clock_said_ms;        /* timers.c: monotonic */
@@ -412,6 +413,21 @@ void ff_upkeep_init(struct ff_core *core);
 void ff_upkeep_note(struct ff_core *core, int64_t repo);
 /* Ends a keeper that runs, and waits for it. */
 void ff_upkeep_fini(struct ff_core *core);
+
+/* --- drift.c: whether jobs still apply when their target moves ----------------------- */
+void ff_drift_init(struct ff_core *core);
+void ff_drift_end(struct ff_core *core);
+/* That ref may have moved. */
+void ff_drift_moved(struct ff_core *core, int64_t repo, const char *ref);
+/*
+ * A `moved` message of a hook. done is called once, within hook.answer-time:
+ * lines, each ended by a newline, is what the pusher should read of jobs that
+ * conflict from now on.
+ */
+typedef void (*ff_drift_done_fn)(struct ff_core *core, void *arg, const char *lines);
+void ff_drift_take(struct ff_core *core, const json_t *msg, ff_drift_done_fn done, void *arg);
+/* What is known of a job: null when its target has not moved. */
+json_t *ff_drift_json(struct ff_core *core, const struct ff_job *job);
 
 /* --- backup.c, restore.c ------------------------------------------------------- */
 void ff_backup_init(struct ff_core *core); /* removes what an earlier one left */

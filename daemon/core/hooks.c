@@ -287,6 +287,11 @@ static void push_done(struct ff_core *core, void *arg, enum ff_push_result resul
 	answer_push(h, result, lines);
 }
 
+static void drift_done(struct ff_core *core, void *arg, const char *lines)
+{
+	push_done(core, arg, FF_PUSH_RECORDED, lines);
+}
+
 /* At once, from the record: a push waits. */
 static void answer_may(struct hook *h, const json_t *msg)
 {
@@ -317,6 +322,10 @@ static void hook_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, jso
 		return;
 	}
 	h->taken = true;
+	if (type == FF_MSG_MOVED) {
+		ff_drift_take(h->core, msg, drift_done, h);
+		return;
+	}
 	read_follow(h, msg);
 	ff_push_take(h->core, msg, h->uid, push_done, h);
 }

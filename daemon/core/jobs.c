@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "job/retry.h"
+#include "store/drift.h"
 
 /* A job that was running at this many starts of the daemon may be what ends it. */
 #define RESTARTS_MAX 20
@@ -151,6 +152,16 @@ static int save(struct ff_core *core, const struct ff_job *job, const struct ff_
 	return ff_store_job_save(core->store, job, err);
 }
 
+/* From now on it is told when the target goes away from under it; and it may itself be some job's target. */
+static int follow_result(struct ff_core *core, const struct ff_job *job, const struct ff_event *ev, struct ff_err *err)
+{
+	if (ev->type == FF_EVENT_PUSH_COMPLETED && ev->ref)
+		ff_drift_moved(core, job->repo, ev->ref);
+	if (ev->type != FF_EVENT_JOB_COMPLETED || !job->result_ref || !job->spec.target)
+		return 0;
+	return ff_store_drift_result(core->store, job, err);
+}
+
 int ff_core_event(struct ff_core *core, struct ff_job *job, struct ff_event *ev, struct ff_err *err)
 {
 	ev->job = job->id;
@@ -159,7 +170,7 @@ int ff_core_event(struct ff_core *core, struct ff_job *job, struct ff_event *ev,
 		return -1;
 	ff_job_fold(job, ev);
 	ff_worker_forget(core, job);
-	if (save(core, job, ev, err) < 0 || write_event(core, job, ev, err) < 0 ||
+	if (save(core, job, ev, err) < 0 || follow_result(core, job, ev, err) < 0 || write_event(core, job, ev, err) < 0 ||
 	    (ff_job_state_ended(job->state) && changes_state(ev->type) && ff_age_job_ended(core, job->id, err) < 0)) {
 		ff_turn_fail(core, err);
 		return -1;

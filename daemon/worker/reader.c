@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The reader answers what core wants to know of a repository (is the tip a
- * commit, which task does it name, where is the target, what is the patch),
- * so that core never opens objects that strangers made.  It writes nothing.
+ * commit, which task does it name, where is the target, what is the patch,
+ * would a job still apply), so that core never opens objects that strangers made.  It writes nothing.
  * One question at a time; it may die over one without harm.
  *
  * Messages: `ask` and `answer` of src/ipc/msg.def.  The last repository stays
@@ -10,6 +10,7 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -22,6 +23,8 @@
 #include "base/text.h"
 #include "daemon/role.h"
 #include "daemon/worker/chain.h"
+#include "daemon/worker/drift.h"
+#include "engine/engine.h"
 #include "git/git.h"
 #include "ipc/ipc.h"
 #include "job/spec.h"
@@ -31,12 +34,15 @@
 /* A chunk of refs, so that a message with escapes stays under FF_IPC_LINE_MAX. */
 #define REFS_CHUNK ((size_t)200 * 1024)
 #define DIFF_MAX ((int64_t)64 * 1024 * 1024)
+/* Bytes of the paths of a conflict that are named; how many there are is told all the same. */
+#define PATHS_MAX ((size_t)16 * 1024)
 
 struct reader {
 	struct ff_chan *chan;
 	struct ff_git *git; /* the last one; NULL: none */
 	char *url;          /* its address */
 	bool said;          /* a part of the present answer was sent */
+	struct ff_engine engine;
 };
 
 static int open_repo(struct reader *r, const char *url, struct ff_err *err)
@@ -291,6 +297,46 @@ static int answer_diff(struct reader *r, int64_t id, const json_t *args, struct 
 	return send_answer(r, id, json_object(), false, ff_steal_fd(&fd), err);
 }
 
+/* --- drift */
+
+static json_t *paths_json(char *const *paths)
+{
+	json_t *list = json_array();
+	size_t bytes = 0;
+
+	for (; paths && *paths && (bytes += strlen(*paths) + 1) <= PATHS_MAX; paths++)
+		(void)json_array_append_new(list, ff_json_from_bytes(*paths));
+	return list;
+}
+
+static int64_t count(char *const *paths)
+{
+	int64_t n = 0;
+
+	while (paths && paths[n])
+		n++;
+	return n;
+}
+
+static int answer_drift(struct reader *r, int64_t id, const json_t *args, struct ff_err *err)
+{
+	FF_AUTO(ff_drift_answer_fini) struct ff_drift_answer a = { .state = NULL };
+	FF_AUTO(ff_free) char *target = NULL, *branch = NULL;
+	struct ff_drift_ask ask = { .tip = NULL };
+
+	if (ff_msg_bytes(args, "target", &target, err) < 0 || ff_msg_bytes(args, "branch", &branch, err) < 0 ||
+	    ff_msg_str(args, "tip", &ask.tip, err) < 0)
+		return -1;
+	if (!target || !ff_ref_valid(target) || (branch && !ff_ref_valid(branch)))
+		return ff_err_set(err, FF_E_PROTOCOL, "'target' and 'branch' must be refs");
+	ask.target = target;
+	ask.branch = branch;
+	if (ff_drift_try(r->git, &r->engine, &ask, &a, err) < 0)
+		return -1;
+	return send_answer(r, id, json_pack("{s:s,s:s,s:o,s:I}", "state", a.state, "target_oid", a.target, "paths",
+					    paths_json(a.paths), "n_paths", (json_int_t)count(a.paths)), false, -1, err);
+}
+
 /* --- questions */
 
 static int answer_to(struct reader *r, int64_t id, const json_t *msg, struct ff_err *err)
@@ -308,6 +354,8 @@ static int answer_to(struct reader *r, int64_t id, const json_t *msg, struct ff_
 		return answer_refs(r, id, args, err);
 	if (strcmp(what, "diff") == 0)
 		return answer_diff(r, id, args, err);
+	if (strcmp(what, "drift") == 0)
+		return answer_drift(r, id, args, err);
 	return ff_err_set(err, FF_E_PROTOCOL, "a reader does not know '%.40s'", what);
 }
 
@@ -359,12 +407,13 @@ int ff_reader_main(const struct ff_role_args *args)
 	struct ff_err err = { 0 };
 	int rc;
 
-	(void)args;
 	ff_role_guard(getppid());
+	ff_engine_init(&r.engine, args->conf, getenv("PATH"), getenv("TMPDIR"));
 	rc = serve(&r, &err);
 	if (rc < 0)
 		ff_log_error(&log, "reader.failed", "%s", err.text);
 	ff_git_close(&r.git);
+	ff_engine_fini(&r.engine);
 	ff_free(&r.url);
 	ff_chan_free(&r.chan);
 	return rc < 0 ? 1 : 0;

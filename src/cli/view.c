@@ -206,6 +206,30 @@ static void conflicts_field(const struct ff_print *p, const json_t *job)
 	}
 }
 
+/* What was found when the target moved last. */
+static void drift_field(const struct ff_print *p, const json_t *job)
+{
+	const json_t *drift = json_object_get(job, "drift"), *paths = json_object_get(drift, "paths");
+	FF_AUTO(ff_free) char *target = ff_view_name(job, "target");
+	FF_AUTO(ff_free) char *path = NULL;
+	const char *state = ff_view_str(drift, "state");
+	FF_AUTO(ff_free) char *at = ff_asprintf("%s at %.*s", target, OID_SHOWN, ff_view_str(drift, "target_oid"));
+	int64_t more = ff_view_int(drift, "n_paths") - 1;
+	FF_AUTO(ff_free) char *text = NULL;
+
+	if (!strcmp(state, "applies"))
+		text = ff_asprintf("still applies to %s", at);
+	else if (!strcmp(state, "merged"))
+		text = ff_asprintf("%s has the result", at);
+	else if (!strcmp(state, "gone"))
+		text = ff_strdup("the result branch was taken away");
+	else if (!strcmp(state, "conflict") && ff_json_bytes(json_array_get(paths, 0), &path, NULL) == 0 && more > 0)
+		text = ff_asprintf("would conflict with %s in %s and %" PRId64 " more", at, path, more);
+	else if (path)
+		text = ff_asprintf("would conflict with %s in %s", at, path);
+	field(p, "drift", text ? text : "");
+}
+
 static void attempt_field(const struct ff_print *p, const json_t *job)
 {
 	FF_AUTO(ff_free) char *text = NULL;
@@ -237,6 +261,7 @@ void ff_view_job(const struct ff_print *p, const json_t *job, int64_t now_ms)
 	field(p, "wait until", ff_view_str(job, "wait_until"));
 	name_field(p, job, "result", "result_branch", "result_oid");
 	conflicts_field(p, job);
+	drift_field(p, job);
 	usage_field(p, job);
 	time_field(p, job, "created", now_ms);
 	time_field(p, job, "started", now_ms);

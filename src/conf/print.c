@@ -100,6 +100,7 @@ void ff_conf_write_hook_conf(const struct ff_conf *c, struct ff_buf *out)
 	hook_list(c, out, "trigger", FF_CONF_TRIGGER_REFS);
 	hook_text(out, "options", ff_conf_bool(c, FF_CONF_TRIGGER_OPTIONS) ? "yes" : "no");
 	hook_list(c, out, "ignore", FF_CONF_TRIGGER_IGNORE_PUSHER);
+	hook_text(out, "drift", ff_conf_bool(c, FF_CONF_DRIFT_ENABLED) ? "yes" : "no");
 	hook_text(out, "result-prefix", ff_conf_str(c, FF_CONF_PUBLISH_RESULT_PREFIX));
 	hook_text(out, "conflict-prefix", ff_conf_str(c, FF_CONF_PUBLISH_CONFLICT_PREFIX));
 	if (*pusher)

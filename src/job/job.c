@@ -49,6 +49,10 @@ static const struct rule rules[] = {
 	{ FF_EVENT_CONFLICT_DETECTED, 0,    0,     0,      1,      0,   0, WORK },
 	{ FF_EVENT_CONFLICT_RESOLVED, 0,    0,     0,      1,      0,   0, WORK },
 	{ FF_EVENT_PUSH_COMPLETED,    0,    0,     0,      1,      0,   1, LATE },
+	/* Of where the target is, not of the job: a trial may come back when the job has ended. */
+	{ FF_EVENT_DRIFT_DETECTED,    0,    0,     0,      1,      0,   1, OWN },
+	{ FF_EVENT_DRIFT_CLEARED,     0,    0,     0,      1,      0,   1, OWN },
+	{ FF_EVENT_RESULT_MERGED,     0,    0,     0,      0,      0,   1, OWN },
 	{ FF_EVENT_WORKER_STARTED,    0,    1,     1,      1,      1,   0, LATE },
 	{ FF_EVENT_WORKER_STOPPED,    0,    1,     1,      1,      1,   0, LATE },
 	{ FF_EVENT_RATE_LIMIT,        0,    1,     1,      1,      1,   0, LATE },

@@ -111,6 +111,15 @@ static const char *const steps[] = {
 	" id INTEGER PRIMARY KEY AUTOINCREMENT, hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),"
 	" user BLOB NOT NULL, label BLOB, repos BLOB NOT NULL, scope INTEGER NOT NULL,"
 	" created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, revoked_ms INTEGER NOT NULL) STRICT;",
+
+	/* 9: drift: at most one row a job that has a result, or ran when its target moved; goes with the job. */
+	"CREATE TABLE drift ("
+	" job INTEGER PRIMARY KEY, repo INTEGER NOT NULL, target BLOB NOT NULL, ended_ms INTEGER NOT NULL,"
+	" state INTEGER NOT NULL, target_oid BLOB, n_paths INTEGER NOT NULL, paths BLOB, at_ms INTEGER NOT NULL) STRICT;"
+	/* What is to be tried when a branch moves. */
+	"CREATE INDEX drift_open ON drift(repo, target, job) WHERE state < 3 AND ended_ms > 0;"
+	"INSERT INTO drift (job, repo, target, ended_ms, state, n_paths, at_ms)"
+	" SELECT id, repo, target, ended_ms, 0, 0, 0 FROM jobs WHERE state = 5 AND result_ref IS NOT NULL AND target IS NOT NULL;",
 };
 
 static int user_version(struct sqlite3 *db, int *ret)

@@ -392,7 +392,7 @@ static void hook_conf_is_flat(void **state)
 	ff_conf_write_hook_conf(c, &out);
 	assert_string_equal(out.data,
 		"socket /r/hook.sock\nspool /s d/spool\ntrigger refs/heads/a/*\ntrigger refs/heads/b/*\n"
-		"options no\nignore bot\nresult-prefix claude-results/\nconflict-prefix claude-conflicts/\n"
+		"options no\nignore bot\ndrift yes\nresult-prefix claude-results/\nconflict-prefix claude-conflicts/\n"
 		"pusher-variable WHO\ntimeout-ms 1500\nanswer-ms 300\nmax-options 64\nmax-task 1024\n"
 		"max-value 1024\nmax-refs 500\nmax-message 262144\n");
 	assert_int_equal(FF_IPC_LINE_MAX, 262144);

@@ -182,7 +182,7 @@ static void dead_letters_of_an_older_record(void **state)
 	ff_store_close(&w->s);
 	assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "DROP INDEX jobs_dead; DROP INDEX jobs_retry_of; ALTER TABLE jobs DROP COLUMN dead;"
-				      " DROP TABLE expired; ALTER TABLE repos DROP COLUMN globs;"
+				      " DROP TABLE drift; DROP TABLE expired; ALTER TABLE repos DROP COLUMN globs;"
 				      " DROP TABLE clock; DROP TABLE ended; DROP TABLE audit; DROP TABLE tokens;"
 				      " PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);

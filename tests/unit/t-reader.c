@@ -220,6 +220,54 @@ static void patches_are_sealed(void **state)
 	end(&a);
 }
 
+static json_t *drift(struct asker *a, const char *tip, const char *branch)
+{
+	return ask(a, "drift", json_pack("{s:s,s:s,s:s?}", "target", "refs/heads/main", "tip", tip, "branch", branch), NULL);
+}
+
+static char *found(const char *state, const char *target, const char *path)
+{
+	return ff_asprintf("{\"n_paths\":%d,\"paths\":[%s%s%s],\"state\":\"%s\",\"target_oid\":\"%s\"}", path != NULL,
+			   path ? "\"" : "", path ? path : "", path ? "\"" : "", state, target);
+}
+
+static void trials_write_nothing(void **state)
+{
+	struct repo *r = *state;
+	struct asker a = begin(r);
+	char fits[FF_GIT_OID], clash[FF_GIT_OID], target[FF_GIT_OID];
+	FF_AUTO(ff_free) char *before = NULL, *after = NULL, *applies = NULL, *conflict = NULL, *merged = NULL, *gone = NULL;
+
+	fill(r);
+	repo_do(r, "cd w; git checkout -q -b fits; echo f >f; git add .; git commit -qm f; git checkout -q -b clash main; echo c >>.flowforge/tasks/a.md;"
+		   "git commit -qam c; git checkout -q main; echo m >>.flowforge/tasks/a.md; git commit -qam m; git push -q o main fits clash");
+	repo_oid(r, fits, "fits");
+	repo_oid(r, clash, "clash");
+	repo_oid(r, target, "main");
+	applies = found("applies", target, NULL);
+	conflict = found("conflict", target, ".flowforge/tasks/a.md");
+	merged = found("merged", target, NULL);
+	gone = found("gone", target, NULL);
+	before = repo_sh(r, "find r.git -type f | sort");
+	assert_data(drift(&a, fits, "refs/heads/fits"), applies);
+	assert_data(drift(&a, clash, "refs/heads/clash"), conflict);
+	assert_data(drift(&a, clash, NULL), conflict);
+	assert_data(drift(&a, clash, "refs/heads/nowhere"), gone);
+	assert_data(drift(&a, target, "refs/heads/main"), merged);
+	assert_data(drift(&a, target, NULL), applies); /* a job that has made nothing yet */
+	after = repo_sh(r, "find r.git -type f | sort");
+	assert_string_equal(before, after);
+	repo_do(r, "cd w; echo x >x; git add .; git commit -qm x; git cherry-pick fits >/dev/null; git push -q o main");
+	repo_oid(r, target, "main");
+	ff_free(&merged);
+	merged = found("merged", target, NULL);
+	assert_data(drift(&a, fits, "refs/heads/fits"), merged);
+	assert_error(drift(&a, "1234567890123456789012345678901234567890", NULL), "NOT_FOUND", "1234567");
+	assert_error(ask(&a, "drift", json_pack("{s:s,s:s}", "target", "refs/heads/none", "tip", fits), NULL), "NOT_FOUND", "none");
+	assert_error(ask(&a, "drift", json_pack("{s:s,s:s}", "target", "a..b", "tip", fits), NULL), "PROTOCOL", "refs");
+	end(&a);
+}
+
 static void a_replaced_repository_is_opened_again(void **state)
 {
 	struct repo *r = *state;
@@ -247,6 +295,7 @@ int main(void)
 		test(all_facts),
 		test(refs_in_chunks),
 		test(patches_are_sealed),
+		test(trials_write_nothing),
 		test(a_replaced_repository_is_opened_again),
 	};
 
