@@ -7,14 +7,17 @@
  */
 #include "git/handover.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <git2/sys/odb_backend.h>
@@ -35,17 +38,54 @@
 #define BORN "flowforge <flowforge@localhost> 0 +0000"
 static const char own_config[] = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n[gc]\n\tauto = 0\n";
 
+#define PREFIX "flowforge-merge-"
+/* One that is younger may not have its lock yet. */
+#define LEFT_AFTER_S 60
+
 struct place {
 	char *dir;    /* the repository, removed at the end */
+	int lock;     /* of it, held as long as we live */
 	git_odb *odb; /* the objects in it, without the borrowed ones */
 };
 
 static void place_fini(struct place *p)
 {
 	git_odb_free(p->odb);
+	ff_close(&p->lock);
 	if (p->dir)
 		(void)ff_dir_remove(p->dir, NULL); /* what cannot be removed is harmless */
 	ff_free(&p->dir);
+}
+
+/* --- what others left */
+
+/* Old, of our account, and nobody lives who has it. */
+static bool is_left(int dir_fd, const char *name)
+{
+	FF_AUTO(ff_close) int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() && time(NULL) - st.st_mtime > LEFT_AFTER_S &&
+	       flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+/* A process that was killed left its repository behind: the next one, before its first, takes it away. */
+static void sweep(const char *tmp)
+{
+	static bool swept;
+	DIR *dir = swept ? NULL : opendir(tmp);
+
+	swept = true;
+	for (const struct dirent *e; dir && (e = readdir(dir));) {
+		FF_AUTO(ff_free) char *path = NULL;
+
+		if (!ff_starts(e->d_name, PREFIX) || !is_left(dirfd(dir), e->d_name))
+			continue;
+		path = ff_path_join(tmp, e->d_name);
+		(void)ff_dir_remove(path, NULL); /* the next process tries again */
+	}
+	if (dir)
+		(void)closedir(dir);
 }
 
 /* --- the repository in a temporary folder */
@@ -100,11 +140,16 @@ static int open_objects(struct place *p, struct ff_err *err)
 
 static int make_place(const struct ff_handover *h, const struct ff_git *git, struct place *p, struct ff_err *err)
 {
-	FF_AUTO(ff_free) char *dir = ff_path_join(h->tmp_dir ? h->tmp_dir : "/tmp", "flowforge-merge-XXXXXX");
+	const char *tmp = h->tmp_dir ? h->tmp_dir : "/tmp";
+	FF_AUTO(ff_free) char *dir = ff_path_join(tmp, PREFIX "XXXXXX");
 
+	sweep(tmp);
 	if (!mkdtemp(dir))
 		return ff_err_errno(err, "%s", dir);
 	p->dir = ff_steal(&dir);
+	p->lock = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (p->lock < 0 || flock(p->lock, LOCK_EX | LOCK_NB) < 0)
+		return ff_err_errno(err, "%s", p->dir);
 	if (make_dirs(p, err) < 0 || put_file(p, "HEAD", "ref: refs/heads/target\n", err) < 0 ||
 	    put_file(p, "config", own_config, err) < 0 || borrow(p, git, err) < 0)
 		return -1;
@@ -344,7 +389,7 @@ static int may_hand_over(const struct ff_git *git, const struct ff_merge_result 
 int ff_handover_merge(const struct ff_handover *h, struct ff_git *git, const struct ff_merge *what,
 		      struct ff_merge_result *result, struct ff_err *err)
 {
-	FF_AUTO(place_fini) struct place p = { NULL, NULL };
+	FF_AUTO(place_fini) struct place p = { .lock = -1 };
 	FF_AUTO(ff_merge_result_fini) struct ff_merge_result answer = { 0 };
 	FF_AUTO(ff_buf_fini) struct ff_buf out;
 	bool clean = false;

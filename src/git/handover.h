@@ -7,7 +7,8 @@
  * the one place of this folder that runs a program.  It runs on objects
  * alone, in a repository of its own in a temporary folder that borrows the
  * objects of ours: no configuration, hook, filter or merge driver of anybody
- * counts, and nothing is written but there.  What it made is taken over like
+ * counts, and nothing is written but there.  A process that is killed leaves
+ * it behind; the next that hands something over removes it.  What it made is taken over like
  * any other new object.
  */
 
