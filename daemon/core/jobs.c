@@ -449,6 +449,18 @@ void ff_core_attempt_failed(struct ff_core *core, int64_t id, int attempt, enum 
 
 /* --- start ----------------------------------------------------------------- */
 
+/* Attempts that ended because the daemon did: not failures, nor those that somebody had go on behind a conflict. */
+static int restarts(struct ff_core *core, const struct ff_job *job, int64_t *ret, struct ff_err *err)
+{
+	int64_t continued = 0;
+
+	if (job->attempt > RESTARTS_MAX && /* seldom: it reads all that is known of the job */
+	    ff_store_event_count(core->store, job->id, FF_EVENT_JOB_CONTINUED, &continued, err) < 0)
+		return -1;
+	*ret = job->attempt - job->failures - continued;
+	return 0;
+}
+
 /*
  * Jobs that run without a worker: it died with the daemon that ran it, or while
  * the record could not be written.  What they finished is kept.
@@ -463,12 +475,13 @@ static int requeue_running(struct ff_core *core, const char *why, struct ff_err 
 	for (size_t i = 0; i < n; i++) {
 		FF_AUTO(ff_job_free) struct ff_job *job = NULL;
 		struct ff_event ev = { .type = FF_EVENT_JOB_QUEUED, .text = why };
+		int64_t times = 0;
 
 		if (ff_worker_runs(core, ids[i]))
 			continue;
-		if (ff_store_job_get(core->store, ids[i], &job, err) < 0)
+		if (ff_store_job_get(core->store, ids[i], &job, err) < 0 || restarts(core, job, &times, err) < 0)
 			return -1;
-		if (job->attempt - job->failures > RESTARTS_MAX)
+		if (times > RESTARTS_MAX)
 			ev = (struct ff_event){ .type = FF_EVENT_JOB_FAILED, .attempt = job->attempt, .error = FF_E_INTERNAL,
 						.text = "the daemon ended too often while this job ran: read its log, then retry" };
 		if (ff_core_event(core, job, &ev, err) < 0)

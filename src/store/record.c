@@ -292,6 +292,23 @@ int ff_store_events(struct ff_store *s, int64_t job, int64_t after_seq, int limi
 	return rc;
 }
 
+int ff_store_event_count(struct ff_store *s, int64_t job, enum ff_event_type type, int64_t *ret_count, struct ff_err *err)
+{
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT count(*) FROM events WHERE job = ?1 AND type = ?2");
+	ff_bind_int(&q, 1, job);
+	ff_bind_int(&q, 2, type);
+	rc = ff_step(&q, err);
+	if (rc < 0)
+		return -1;
+	*ret_count = rc ? ff_col_int(&q, 0) : 0;
+	if (rc)
+		ff_stmt_done(&q);
+	return 0;
+}
+
 int ff_store_timer_set(struct ff_store *s, int64_t job, enum ff_timer_kind kind, int64_t due_ms, struct ff_err *err)
 {
 	struct ff_stmt q;

@@ -154,6 +154,10 @@ typedef void (*ff_store_event_fn)(void *arg, int64_t seq, int64_t job, enum ff_e
 int ff_store_events(struct ff_store *s, int64_t job, int64_t after_seq, int limit, ff_store_event_fn fn, void *arg,
 		    struct ff_err *err);
 
+/* How many events of that type the job has. */
+int ff_store_event_count(struct ff_store *s, int64_t job, enum ff_event_type type, int64_t *ret_count,
+			 struct ff_err *err);
+
 enum ff_timer_kind { FF_TIMER_RETRY = 1, FF_TIMER_TTL = 2 }; /* numbers on disk */
 /* One timer of a kind a job; setting it again moves it. */
 int ff_store_timer_set(struct ff_store *s, int64_t job, enum ff_timer_kind kind, int64_t due_ms, struct ff_err *err);

@@ -214,4 +214,23 @@ test_expect 'over ssh the word is known, too' '
 	is "$(git -C app.git rev-parse "claude-results/ssh-$job")" "$(git -C app.git rev-parse main)"
 '
 
+# As if it had run that often, and the daemon had died while it ran.
+interrupted() { # ATTEMPTS CONTINUED
+	stop_daemon
+	sqlite3 state/flowforge.db "UPDATE jobs SET state = 3, attempt = $1 WHERE id = $job;
+		DELETE FROM events WHERE job = $job AND type = 16;
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $2)
+		INSERT INTO events (job, type, at_ms, data) SELECT $job, 16, 1, '{}' FROM n"
+	start_daemon
+}
+
+test_expect 'going on often is no sign that a job brings the daemon down' '
+	clash often
+	interrupted 30 25
+	wait_job "$job" conflicted
+	interrupted 40 1
+	wait_job "$job" failed
+	like "$(ff show "$job")" "the daemon ended too often"
+'
+
 test_done
