@@ -106,6 +106,13 @@ test_expect 'limits and merges are refused with the reason' '
 	is "$(git -C app.git rev-list --merges --count "main..$tip")" 0
 	status_is 1 ff -c rebase.max-commits=1 rebase --repo app.git --onto main "$base..merged" 2>err
 	like "$(cat err)" "over 1 commits to rebase"
+	# What is over rebase.max-memory goes to a file, and the result is the same.
+	(cd app && git checkout -q -b large "$base" && for n in 1 2 3; do head -c 300000 /dev/urandom >blob-$n && sed -i "1s/^/$n/" src/list.txt &&
+		commit_all "large $n" 7; done && git push -q origin large)
+	tip=$(ff -c rebase.max-memory=64k rebase --repo app.git --onto main "$base..large")
+	is "$(git -C app.git rev-parse "$tip:blob-3")" "$(git -C app rev-parse large:blob-3)"
+	git -C app.git fsck --strict
+	[ -z "$(find app.git/objects/pack -name "tmp*" -o -name "*.tmp")" ]
 '
 
 test_expect 'wrong usage says what is missing' '

@@ -128,6 +128,21 @@ test_expect 'a path that is not UTF-8' '
 	is "$(key conflicts 0 path b64 <out)" "$(printf "h\351" | base64)"
 '
 
+test_expect 'what a killed process left in TMPDIR goes away, and nothing else' '
+	tmp=${TMPDIR:-/tmp}
+	mkdir "$tmp/flowforge-merge-left" "$tmp/flowforge-merge-held" "$tmp/flowforge-merge-new" "$tmp/other-left"
+	touch "$tmp/flowforge-merge-left/HEAD"
+	touch -d "1 hour ago" "$tmp/flowforge-merge-left" "$tmp/flowforge-merge-held" "$tmp/other-left"
+	exec 7<"$tmp/flowforge-merge-held"
+	flock -n 7
+	echo base moved added | merge >out
+	is "$(key conflicts 0 kind <out)" directory-rename
+	is "$(ls -d "$tmp"/*-left "$tmp"/flowforge-merge-* | xargs -n 1 basename | sort -u | xargs)" \
+		"flowforge-merge-held flowforge-merge-new other-left"
+	exec 7<&-
+	rmdir "$tmp/flowforge-merge-held" "$tmp/flowforge-merge-new" "$tmp/other-left"
+'
+
 test_expect 'nothing was written' '
 	(cd w && git push -q origin --delete driven latin1 latin2)
 	files | grep -v "objects/../" >after
@@ -155,6 +170,19 @@ test_expect 'limits are refused clearly' '
 	is "$(key hard <out)" true
 	echo base target change | merge -c merge.max-entries=3 >out
 	like "$(key error <out)" "more than 3 names"
+	# Lines on both sides, in files that were moved.
+	(cd w && git checkout -q -b deep base && mkdir -p a/b/c && seq 20 >a/b/c/d && seq 100 130 >e && commit_all deep &&
+		git checkout -q -b deep1 && git mv e f && sed -i "s/^2$/two/" a/b/c/d && sed -i "s/^101$/x/" f && commit_all 1 &&
+		git checkout -q -b deep2 deep && sed -i "s/^19$/y/" a/b/c/d && sed -i "s/^129$/z/" e && commit_all 2 &&
+		git push -q origin deep deep1 deep2)
+	echo deep deep1 deep2 | merge >out
+	is "$(key clean <out)" true
+	echo deep deep1 deep2 | merge -c merge.max-depth=2 >out
+	like "$(key error <out)" "more than 2 deep"
+	echo deep deep1 deep2 | merge -c merge.max-rename-bytes=10 >out 2>err
+	like "$(cat out)" "too-large"
+	echo deep deep1 deep2 | merge -c merge.rename-limit=1 >out
+	is "$(key clean <out)" true
 '
 
 test_expect 'wrong usage' '
