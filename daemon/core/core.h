@@ -29,6 +29,9 @@
 #include "job/spec.h"
 #include "store/store.h"
 
+/* A hook that was talking to a core that died writes into the spool within its two seconds. */
+#define FF_HOOKS_MS 2500
+
 /* In server.run-dir: the configuration of all roles that this core starts. */
 #define FF_ROLES_CONF "roles.conf"
 
@@ -346,6 +349,8 @@ void ff_core_policy(const struct ff_core *core, const char *ref, struct ff_polic
 int ff_core_options(const struct ff_core *core, const json_t *list, struct ff_options *ret, struct ff_err *err);
 /* specs.c: asks the repository for what this push's task still needs, and decides. Harmless when asked already. */
 void ff_spec_ask(struct ff_core *core, int64_t push);
+/* The push left the record: what was asked for it is of no use. */
+void ff_spec_gone(struct ff_core *core, int64_t push);
 /*
  * The same, asked ahead of the record, so that push and job are one
  * transaction when the answer comes soon: then ready is called, in its turn.

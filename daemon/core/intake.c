@@ -276,6 +276,18 @@ static int take_answer(struct take *t, struct ff_push *p, struct ff_err *err)
 	return 0;
 }
 
+/* Its hook was so late that the push was found without it. */
+static int take_over(struct ff_core *core, const struct ff_push *p, struct ff_err *err)
+{
+	int64_t gone = 0;
+
+	if (ff_store_push_take_over(core->store, p, &gone, err) < 0)
+		return -1;
+	if (gone)
+		ff_spec_gone(core, gone);
+	return 0;
+}
+
 static int take_ref(struct take *t, struct ff_push *p, size_t i, struct ff_err *err)
 {
 	struct ff_core *core = t->core;
@@ -288,7 +300,7 @@ static int take_ref(struct take *t, struct ff_push *p, size_t i, struct ff_err *
 		return take_answer(t, p, err);
 	ff_core_policy(core, p->ref, &policy);
 	trigger = ff_policy_triggers(&policy, p->ref, p->old_oid, p->new_oid, p->pusher, &t->options, &hint);
-	if (note_tip(core, &policy, p, err) < 0)
+	if (take_over(core, p, err) < 0 || note_tip(core, &policy, p, err) < 0)
 		return -1;
 	switch (trigger) {
 	case FF_TRIGGER_NO:

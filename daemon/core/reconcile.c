@@ -2,7 +2,9 @@
 /*
  * The last net under a push: at start the designated refs are compared with
  * the tips that were handled last.  A tip that no recorded push ended at was
- * pushed while nobody could take it or keep it, and gets its job now.  Refs
+ * pushed while nobody could take it or keep it, or its hook is about to speak:
+ * it is looked at again when that hook has no time left, and gets its job then.
+ * A hook that is later still takes over what was found (intake.c).  Refs
  * that were there before us are only noted, or installing the hooks would
  * start a job for every old branch; so would wider trigger globs, for which
  * refs without a tip are noted as well.
@@ -10,6 +12,7 @@
 #include "daemon/core/core.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,13 +22,26 @@
 
 /* A reader that dies over the list this often will do so again. */
 #define TRIES 3
+/* Looked at again at once; what is found beyond waits for the round after that. */
+#define DOUBTS_MAX 4096
+
+/* A ref whose tip nobody has told us of. */
+struct doubt {
+	struct doubt *next;
+	char oid[FF_OID_HEX_MAX + 1];
+	char ref[];
+};
 
 struct ff_look {
 	struct ff_look *next;
+	struct ff_core *core;
 	int64_t repo;
 	bool first_time;
 	bool new_globs; /* a ref without a tip may only be newly designated */
 	int tries;
+	struct doubt *before, *doubts; /* of the round before this one, and of this one */
+	size_t n_doubts;
+	struct ff_watch *timer; /* the next round */
 };
 
 /* As if the push had been reported, by an unknown pusher without options. */
@@ -51,7 +67,39 @@ static int make_push(struct ff_core *core, int64_t repo, const char *ref, const 
 	return ff_store_push_add(core->store, &p, &is_new, err);
 }
 
-static int look_at(struct ff_core *core, const struct ff_look *l, const char *ref, const char *oid, struct ff_err *err)
+static void free_doubts(struct doubt **list)
+{
+	struct doubt *d;
+
+	while ((d = *list)) {
+		*list = d->next;
+		free(d);
+	}
+}
+
+/* Whether it was like this a round ago; else it is noted for the next one. */
+static bool still_there(struct ff_core *core, struct ff_look *l, const char *ref, const char *oid)
+{
+	FF_AUTO(ff_free) char *shown = ff_text_shown(ref, 200);
+	size_t size = strlen(ref) + 1;
+	struct doubt *d;
+
+	for (d = l->before; d; d = d->next)
+		if (!strcmp(d->ref, ref) && !strcmp(d->oid, oid))
+			return true;
+	l->n_doubts++;
+	if (l->n_doubts > DOUBTS_MAX)
+		return false;
+	ff_log_info(&core->log, "push.doubt", "%s moved and no hook has told of it: it is looked at again", shown);
+	d = ff_calloc(1, sizeof *d + size);
+	d->next = l->doubts;
+	(void)snprintf(d->oid, sizeof d->oid, "%s", oid); /* ff_oid_valid: it fits */
+	memcpy(d->ref, ref, size);
+	l->doubts = d;
+	return false;
+}
+
+static int look_at(struct ff_core *core, struct ff_look *l, const char *ref, const char *oid, struct ff_err *err)
 {
 	char tip[FF_OID_HEX_MAX + 1];
 	bool known = true;
@@ -62,6 +110,8 @@ static int look_at(struct ff_core *core, const struct ff_look *l, const char *re
 		return 0;
 	if (!l->first_time && (*tip || !l->new_globs) && ff_store_push_ended_at(core->store, l->repo, ref, oid, &known, err) < 0)
 		return -1;
+	if (!known && !still_there(core, l, ref, oid))
+		return 0;
 	if (ff_store_tip_set(core->store, l->repo, ref, oid, err) < 0)
 		return -1;
 	return known ? 0 : make_push(core, l->repo, ref, tip, oid, err);
@@ -114,10 +164,21 @@ static void forget(struct ff_core *core, struct ff_look *l)
 	while (*at != l)
 		at = &(*at)->next;
 	*at = l->next;
+	ff_watch_free(&l->timer);
+	free_doubts(&l->before);
+	free_doubts(&l->doubts);
 	free(l);
 }
 
 static void ask(struct ff_core *core, struct ff_look *l);
+
+static void next_round(void *arg)
+{
+	struct ff_look *l = arg;
+
+	ff_watch_free(&l->timer);
+	ask(l->core, l);
+}
 
 static void on_refs(struct ff_core *core, void *arg, const json_t *data, int fd, bool more,
 		    const struct ff_err *error)
@@ -127,6 +188,8 @@ static void on_refs(struct ff_core *core, void *arg, const json_t *data, int fd,
 
 	ff_close(&fd);
 	if (error && error->code == FF_E_UNREACHABLE && ++l->tries < TRIES) {
+		free_doubts(&l->doubts);
+		l->n_doubts = 0;
 		ask(core, l); /* from the beginning: what was seen already is known by its tip */
 		return;
 	}
@@ -140,7 +203,14 @@ static void on_refs(struct ff_core *core, void *arg, const json_t *data, int fd,
 		return;
 	if (!l->first_time)
 		ff_turn_after(core, resume, NULL);
-	forget(core, l);
+	if (err.code || !l->n_doubts) {
+		forget(core, l);
+		return;
+	}
+	free_doubts(&l->before);
+	l->before = ff_steal(&l->doubts);
+	l->n_doubts = 0;
+	l->timer = ff_loop_timer(core->loop, FF_HOOKS_MS, next_round, l);
 }
 
 static void ask(struct ff_core *core, struct ff_look *l)
@@ -157,7 +227,7 @@ void ff_reconcile(struct ff_core *core, int64_t repo, bool first_time)
 {
 	struct ff_look *l = ff_calloc(1, sizeof *l);
 
-	*l = (struct ff_look){ .next = core->looks, .repo = repo, .first_time = first_time };
+	*l = (struct ff_look){ .next = core->looks, .core = core, .repo = repo, .first_time = first_time };
 	core->looks = l;
 	ask(core, l);
 }

@@ -430,6 +430,13 @@ void ff_spec_ask(struct ff_core *core, int64_t push)
 	ask(core, new_question(core, push));
 }
 
+void ff_spec_gone(struct ff_core *core, int64_t push)
+{
+	for (struct ff_question *q = core->specs ? core->specs->first : NULL; q; q = q->next)
+		if (q->push == push)
+			q->push = -1; /* no row has that number: on_facts forgets it */
+}
+
 struct rows {
 	int64_t row[BATCH];
 	size_t n;

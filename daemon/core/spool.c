@@ -29,9 +29,6 @@
 /* A hook has some two seconds. What it still has not given its name after this is of one that died. */
 #define HALF_S 60
 
-/* A hook that was talking to a core that died writes here within its two seconds. */
-#define HOOKS_MS 2500
-
 struct ff_spool {
 	struct ff_core *core;
 	int64_t compare_ms; /* monotonic: refs are not compared before */
@@ -282,7 +279,7 @@ void ff_spool_look(struct ff_core *core, bool compare)
 		return;
 	if (compare) {
 		core->spool->drained = false;
-		core->spool->compare_ms = ff_clock_mono() + HOOKS_MS;
+		core->spool->compare_ms = ff_clock_mono() + FF_HOOKS_MS;
 	}
 	ff_watch_again(core->spool->timer, 0);
 }
@@ -304,7 +301,7 @@ int ff_spool_start(struct ff_core *core, struct ff_err *err)
 	struct ff_spool *s = core->spool = ff_calloc(1, sizeof *s);
 
 	s->core = core;
-	s->compare_ms = ff_clock_mono() + HOOKS_MS;
+	s->compare_ms = ff_clock_mono() + FF_HOOKS_MS;
 	s->dir = ff_conf_state_path(core->conf, "spool");
 	s->bad_dir = ff_conf_state_path(core->conf, "spool-bad");
 	s->timer = ff_loop_timer(core->loop, 0, look, s);

@@ -200,6 +200,48 @@ int ff_store_push_add(struct ff_store *s, struct ff_push *p, bool *ret_new, stru
 	return 0;
 }
 
+/* The row that was made without its hook; 0 when there is none, or the ref has moved since. */
+static int found_push(struct ff_store *s, const struct ff_push *p, int64_t *ret_row, struct ff_err *err)
+{
+	struct ff_stmt q;
+	int rc;
+
+	ff_stmt(&q, s, "SELECT id FROM pushes AS found WHERE repo = ?1 AND ref = ?2 AND new_oid = ?3 AND uid = -1"
+		" AND NOT EXISTS (SELECT 1 FROM pushes WHERE repo = ?1 AND ref = ?2 AND id > found.id)");
+	ff_bind_int(&q, 1, p->repo);
+	ff_bind_bytes(&q, 2, p->ref);
+	ff_bind_oid(&q, 3, p->new_oid);
+	rc = ff_step(&q, err);
+	if (rc < 0)
+		return -1;
+	*ret_row = rc > 0 ? ff_col_int(&q, 0) : 0;
+	ff_stmt_done(&q);
+	return 0;
+}
+
+int ff_store_push_take_over(struct ff_store *s, const struct ff_push *p, int64_t *ret_gone, struct ff_err *err)
+{
+	int64_t row = 0, job = 0;
+	struct ff_stmt q;
+
+	if (found_push(s, p, &row, err) < 0 || (row && ff_store_job_of_push(s, row, &job, err) < 0))
+		return -1;
+	*ret_gone = job ? 0 : row;
+	if (!row)
+		return 0;
+	if (job) {
+		ff_stmt(&q, s, "UPDATE pushes SET push_id = ?2, pusher = ?3, uid = ?4, options = ?5 WHERE id = ?1");
+		ff_bind_blob(&q, 2, p->id, sizeof p->id);
+		ff_bind_bytes(&q, 3, p->pusher);
+		ff_bind_int(&q, 4, p->uid);
+		ff_bind_text(&q, 5, p->options);
+	} else {
+		ff_stmt(&q, s, "DELETE FROM pushes WHERE id = ?1");
+	}
+	ff_bind_int(&q, 1, row);
+	return ff_stmt_run(&q, err);
+}
+
 int ff_store_push_decided(struct ff_store *s, int64_t row, struct ff_err *err)
 {
 	struct ff_stmt q;

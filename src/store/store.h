@@ -79,6 +79,13 @@ struct ff_push {
 };
 /* Adds it, or finds the one of the same (id, ref): then *ret_new is false. Sets row and decided. */
 int ff_store_push_add(struct ff_store *s, struct ff_push *push, bool *ret_new, struct ff_err *err);
+/*
+ * The newest push of this ref may be one without an account, which was made
+ * because the ref stood where this one led (reconcile.c): then it was this one.
+ * If it has a job it becomes this push, else it goes, and this one is new.
+ * *ret_gone: the row that went, whose number will be given out again, or 0.
+ */
+int ff_store_push_take_over(struct ff_store *s, const struct ff_push *push, int64_t *ret_gone, struct ff_err *err);
 int ff_store_push_decided(struct ff_store *s, int64_t row, struct ff_err *err);
 /* Whether some push of this ref ended at that object. */
 int ff_store_push_ended_at(struct ff_store *s, int64_t repo, const char *ref, const char *oid, bool *ret_found,

@@ -214,6 +214,62 @@ static void count_push(void *arg, const struct ff_push *p)
 	rows[++rows[0]] = p->row;
 }
 
+/* A push without a hook's word, and whether it has a job. */
+static struct ff_push found_push(struct world *w, unsigned char id, const char *ref, const char *oid, bool with_job)
+{
+	struct ff_push p = a_push(w, id, ref, oid);
+	FF_AUTO(ff_job_free) struct ff_job *job = make_job(w, ref, FF_JOB_QUEUED, 0);
+	bool is_new;
+
+	p.uid = -1;
+	p.pusher = NULL;
+	ok(ff_store_push_add(w->s, &p, &is_new, &err));
+	if (with_job)
+		ok(ff_store_job_add(w->s, job, p.row, 0, &err));
+	return p;
+}
+
+static void a_late_hook_takes_its_push_over(void **state)
+{
+	struct world *w = *state;
+	struct ff_push with = found_push(w, 1, "refs/heads/with", OID_A, true);
+	struct ff_push without = found_push(w, 2, "refs/heads/without", OID_A, false);
+	struct ff_push hook = a_push(w, 3, "refs/heads/with", OID_A), other = a_push(w, 4, "refs/heads/without", OID_A);
+	int64_t rows[8] = { 0 }, gone = -1;
+	bool is_new = true;
+
+	ok(ff_store_push_take_over(w->s, &hook, &gone, &err));
+	assert_int_equal(gone, 0);
+	ok(ff_store_push_add(w->s, &hook, &is_new, &err));
+	assert_false(is_new);
+	assert_int_equal(hook.row, with.row);
+	ok(ff_store_push_take_over(w->s, &other, &gone, &err));
+	assert_int_equal(gone, without.row);
+	ok(ff_store_pushes_open(w->s, count_push, rows, &err));
+	assert_int_equal(rows[0], 1); /* `with`, which nobody has decided here */
+	ok(ff_store_push_add(w->s, &other, &is_new, &err));
+	assert_true(is_new);
+}
+
+static void only_the_last_push_of_a_ref_is_taken_over(void **state)
+{
+	struct world *w = *state;
+	struct ff_push p = found_push(w, 1, "refs/heads/x", OID_A, true);
+	struct ff_push elsewhere = a_push(w, 2, "refs/heads/x", OID_B), again = a_push(w, 3, "refs/heads/x", OID_A);
+	bool is_new = false;
+	int64_t gone;
+
+	ok(ff_store_push_take_over(w->s, &elsewhere, &gone, &err));
+	assert_int_equal(gone, 0);
+	ok(ff_store_push_add(w->s, &elsewhere, &is_new, &err));
+	assert_true(is_new);
+	ok(ff_store_push_take_over(w->s, &again, &gone, &err));
+	assert_int_equal(gone, 0);
+	ok(ff_store_push_add(w->s, &again, &is_new, &err));
+	assert_true(is_new);
+	assert_int_not_equal(again.row, p.row);
+}
+
 static void same_push(void *arg, const struct ff_push *p)
 {
 	struct ff_push *want = arg;
@@ -785,6 +841,8 @@ int main(void)
 		test(half_a_migration_leaves_nothing),
 		test(read_only_file),
 		test(a_push_is_one_row),
+		test(a_late_hook_takes_its_push_over),
+		test(only_the_last_push_of_a_ref_is_taken_over),
 		test(pushes_that_are_open),
 		test(tips),
 		test(a_job_comes_back_whole),
