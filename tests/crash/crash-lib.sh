@@ -11,6 +11,8 @@
 # CRASH_FROM=K  go on at run K                CRASH_ALL=1   leave no step out
 . "$top_srcdir/tests/lib/test-lib.sh"
 
+# What is not over by then is lost; a loaded machine may need long for a push.
+SETTLE_S=180
 stepper=$top_builddir/tests/crash/stepper
 seed=${CRASH_SEED:-1}
 runs=0
@@ -55,10 +57,12 @@ make_world() { # [KEY=VALUE...]
 }
 
 stub() { # METHOD PATH
-	perl -MIO::Socket::INET -e 'my ($m, $at, $p) = @ARGV; $at =~ s|^http://||;
-		my $s = IO::Socket::INET->new(PeerAddr => $at) or die "no model server";
-		print $s "$m $p HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-		local $/; my $a = <$s>; $a =~ s/^.*?\r\n\r\n//s; print $a' "$1" "$(cat "$T/model.url")" "$2"
+	read -r stub_url <"$T/model.url"
+	# Without IO::Socket, which takes longer to load than all of this.
+	perl -MSocket -e 'my ($m, $p, $host, $port) = (@ARGV[0, 1], $ARGV[2] =~ m{//([0-9.]+):(\d+)}) or die "no address";
+		my $s; socket($s, PF_INET, SOCK_STREAM, 0) && connect($s, sockaddr_in($port, inet_aton($host))) or die "no model server";
+		syswrite $s, "$m $p HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+		local $/; my $a = <$s>; $a =~ s/^.*?\r\n\r\n//s; print $a' "$1" "$2" "$stub_url"
 }
 
 # Alone in the world: what the model is asked from now on is for it.
@@ -73,19 +77,27 @@ push_branch() { # BRANCH: a commit of its own
 	git -C "$T/app" push origin "$push_commit:refs/heads/claude/$1" >"$T/push.out" 2>&1
 }
 
+nothing_under_way() { # in the folders of jobs and of the spool; no process is made to see it
+	for way_f in "$T"/state/jobs/* "$T"/state/spool/*.json; do
+		[ ! -e "$way_f" ] || return 1
+	done
+}
+
 is_over() { # BRANCH: its job has ended, and nothing of it is under way
-	ff list --json --branch "claude/$1" >"$T/list.json" 2>/dev/null &&
+	nothing_under_way && ff list --json --branch "claude/$1" >"$T/list.json" 2>/dev/null &&
 		grep -qE '"state": ?"(completed|failed|cancelled|conflicted|superseded|expired)"' "$T/list.json" &&
-		[ ! "$(ls "$T/state/jobs")" ] && ! ls "$T"/state/spool/*.json >/dev/null 2>&1
+		nothing_under_way
 }
 
 # Starts the daemon when it is dead, and waits until that push is done with.
 settle() { # BRANCH
-	settle_end=$(($(date +%s) + 60 * test_slow))
+	uptime_now
+	settle_end=$((uptime_s + SETTLE_S * test_slow))
 	until is_over "$1"; do
 		process_alive daemon || { order ''; launch_daemon; }
-		[ "$(date +%s)" -le $settle_end ] || return 1
-		sleep 0.01
+		uptime_now
+		[ "$uptime_s" -le $settle_end ] || return 1
+		sleep 0.02
 	done
 }
 

@@ -200,11 +200,19 @@ status_is() { # STATUS COMMAND...
 	return 1
 }
 
+# Seconds since the machine started, in $uptime_s: no process is made for it, as all who wait ask often.
+uptime_now() {
+	read -r uptime_s uptime_idle </proc/uptime
+	uptime_s=${uptime_s%.*}
+}
+
 # Asks every 20 ms until the commands succeed; DEADLINE in seconds.
 wait_until() { # COMMANDS [DEADLINE]
-	wait_end=$(($(date +%s) + ${2:-20} * test_slow))
+	uptime_now
+	wait_end=$((uptime_s + ${2:-20} * test_slow))
 	until (eval "$1") >"$T/.poll.$$" 2>&1; do
-		if [ "$(date +%s)" -gt "$wait_end" ]; then
+		uptime_now
+		if [ "$uptime_s" -gt "$wait_end" ]; then
 			printf 'not so after %s s: %s\n' $((${2:-20} * test_slow)) "$1"
 			cat "$T/.poll.$$"
 			return 1
@@ -218,7 +226,10 @@ wait_until() { # COMMANDS [DEADLINE]
 # that was given out again is never taken for ours.
 
 proc_start() { # PID -> start time, nothing when it is gone or a zombie
-	awk '{ sub(/^.*\) /, ""); if ($1 != "Z") print $20 }' "/proc/$1/stat" 2>/dev/null || :
+	{ read -r proc_stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+	# shellcheck disable=SC2086
+	set -- ${proc_stat##*) }
+	[ "$1" = Z ] || echo "${20}"
 }
 
 note_process() { # NAME PID
