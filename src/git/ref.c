@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Refs: looked up, listed, and moved by compare-and-swap. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +15,8 @@
 /* git itself waits 100 ms for the lock of a ref (core.filesRefLockTimeout); a busy server may need more. */
 #define LOCK_TRIES 40
 #define LOCK_PAUSE_NS 25000000L
+/* So often all of that again, while the lock goes from hand to hand. */
+#define LOCK_ROUNDS 10
 
 static int lookup(struct ff_git *git, const char *ref, git_reference **ret_ref, struct ff_err *err)
 {
@@ -167,25 +171,46 @@ static int try_lock(git_transaction *tx, const char *ref)
 	return rc;
 }
 
+static bool same_file(const char *path, const struct stat *before)
+{
+	struct stat now;
+
+	return lstat(path, &now) == 0 && before->st_ino == now.st_ino && before->st_ctim.tv_sec == now.st_ctim.tv_sec &&
+	       before->st_ctim.tv_nsec == now.st_ctim.tv_nsec;
+}
+
+/* One of us at a time: else the second one would remove the lock that the first one has taken in its place. */
+static int take_dead_lock(git_transaction *tx, struct ff_git *git, const char *ref, const char *path, const struct stat *dead)
+{
+	FF_AUTO(ff_close) int alone = open(git->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (alone < 0 || flock(alone, LOCK_EX | LOCK_NB) < 0 || !same_file(path, dead))
+		return GIT_ELOCKED;
+	(void)unlink(path); /* when it fails the next line says so */
+	return git_transaction_lock_ref(tx, ref);
+}
+
 /*
  * A worker that is killed with a lock in its hand leaves the file.  We hold a
  * lock for milliseconds, so one that was the same file all the time that we
- * waited has no owner any more, and waiting longer would lose the result.
+ * waited has no owner any more, and waiting longer would lose the result.  A
+ * lock that became another file meanwhile has one: of all that wait for a dead
+ * one, the first takes it, and the others wait for that one then.
  */
 static int lock_after_crash(git_transaction *tx, struct ff_git *git, const char *ref)
 {
 	FF_AUTO(ff_free) char *path = ff_asprintf("%s/%s.lock", git->path, ref);
-	struct stat before, after;
-	int rc;
+	struct stat before;
+	int rc = GIT_ELOCKED;
 
-	if (lstat(path, &before) < 0)
-		return try_lock(tx, ref);
-	rc = try_lock(tx, ref);
-	if (rc != GIT_ELOCKED || lstat(path, &after) < 0 || before.st_ino != after.st_ino ||
-	    before.st_ctim.tv_sec != after.st_ctim.tv_sec || before.st_ctim.tv_nsec != after.st_ctim.tv_nsec)
-		return rc;
-	(void)unlink(path); /* when it fails the next try says so */
-	return try_lock(tx, ref);
+	for (int i = 0; rc == GIT_ELOCKED && i < LOCK_ROUNDS; i++) {
+		bool there = lstat(path, &before) == 0;
+
+		rc = try_lock(tx, ref);
+		if (rc == GIT_ELOCKED && there && same_file(path, &before))
+			rc = take_dead_lock(tx, git, ref, path, &before);
+	}
+	return rc;
 }
 
 static int lock_ref(git_transaction *tx, struct ff_git *git, const struct ff_git_ref_change *ch, struct ff_err *err)

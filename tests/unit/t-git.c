@@ -342,20 +342,17 @@ static void notes_live_together(void **state)
 }
 
 /* Several processes at once, none of which may lose what another wrote. */
-static void notes_written_at_once(void **state)
+static void write_notes_at_once(struct repo *r, int writers, int notes)
 {
-	enum { WRITERS = 3, NOTES = 4 };
-	struct repo *r = *state;
 	const struct ff_git_person who = repo_person();
+	pid_t pids[16];
 	char c[FF_GIT_OID];
-	pid_t pids[WRITERS];
 
-	fill(r);
 	repo_oid(r, c, "main");
-	for (int w = 0; w < WRITERS; w++) {
+	for (int w = 0; w < writers; w++) {
 		pids[w] = fork();
 		assert_true(pids[w] >= 0);
-		for (int i = 0; pids[w] == 0 && i < NOTES; i++) {
+		for (int i = 0; pids[w] == 0 && i < notes; i++) {
 			FF_AUTO(ff_free) char *text = ff_asprintf("Job %d", 10 * w + i);
 			struct ff_git *git = NULL;
 
@@ -366,10 +363,31 @@ static void notes_written_at_once(void **state)
 		if (pids[w] == 0)
 			_exit(0);
 	}
-	for (int w = 0; w < WRITERS; w++)
+	for (int w = 0; w < writers; w++)
 		assert_int_equal(ff_wait(pids[w]), 0);
+}
+
+static void notes_written_at_once(void **state)
+{
+	struct repo *r = *state;
+
+	fill(r);
+	write_notes_at_once(r, 3, 4);
 	repo_prints(r, "12", "git -C r.git notes --ref=flowforge show main | grep -c Job");
 	repo_prints(r, "12", "git -C r.git rev-list --count refs/notes/flowforge");
+}
+
+/* After a power cut all jobs go on at once, and each finds the lock of a worker that is no more. */
+static void notes_written_at_once_after_a_crash(void **state)
+{
+	struct repo *r = *state;
+
+	fill(r);
+	repo_do(r, "mkdir -p r.git/refs/notes; touch r.git/refs/notes/flowforge.lock");
+	write_notes_at_once(r, 8, 1);
+	repo_prints(r, "8", "git -C r.git notes --ref=flowforge show main | grep -c Job");
+	repo_prints(r, "8", "git -C r.git rev-list --count refs/notes/flowforge");
+	repo_prints(r, "", "find r.git -name '*.lock'");
 }
 
 static void patches_as_git_prints_them(void **state)
@@ -425,6 +443,7 @@ int main(void)
 		test(single_files),
 		test(notes_live_together),
 		test(notes_written_at_once),
+		test(notes_written_at_once_after_a_crash),
 		test(patches_as_git_prints_them),
 	};
 
