@@ -206,15 +206,18 @@ static void synced(struct tape *t, const struct trace_call *c, const char *path)
 
 static void opened(struct tape *t, const struct trace_call *c, const struct pending *p)
 {
-	struct tape_record r = { .type = p->inode ? TAPE_SIZE : TAPE_CREATE, .pid = (uint32_t)c->pid };
+	FF_AUTO(ff_close) int fd = open_fd(c, (int)c->result, O_PATH);
+	struct tape_record r = { .type = TAPE_CREATE, .pid = (uint32_t)c->pid };
 	struct stat st;
 
-	if (lstat(p->path, &st) < 0)
+	/* By what was opened: another process may have moved the name since, or just before (a lock that went). */
+	if (fd < 0 || fstat(fd, &st) < 0)
 		r.type = TAPE_OTHER;
-	else if (p->inode && st.st_size == p->size)
+	else if (p->inode == st.st_ino && st.st_size == p->size)
 		return; /* it was there and is as it was */
-	else
-		r.inode = st.st_ino;
+	else if (p->inode == st.st_ino)
+		r.type = TAPE_SIZE;
+	r.inode = r.type == TAPE_OTHER ? 0 : st.st_ino;
 	r.offset = r.type == TAPE_SIZE ? st.st_size : (int64_t)(st.st_mode & 07777);
 	put(t, r, p->path, "", "");
 }
