@@ -14,6 +14,7 @@
 # What is not over by then is lost; a loaded machine may need long for a push.
 SETTLE_S=180
 stepper=$top_builddir/tests/crash/stepper
+quiet=$top_builddir/tests/crash/quiet
 seed=${CRASH_SEED:-1}
 runs=0
 : >"$T/problems"
@@ -36,6 +37,9 @@ order() { # ORDER, '' for none
 	printf '%s\n' "$1" >"$T/orders.new"
 	[ "$1" ] || : >"$T/orders.new"
 	mv "$T/orders.new" "$T/orders"
+	[ "$1" ] && process_alive daemon || return 0
+	: >"$T/orders.fresh"
+	wait_until '[ ! -e "$T/orders.fresh" ] || ! process_alive daemon' 30
 }
 
 # Three answers; what one costs would depend on the length of a name otherwise.
@@ -97,7 +101,11 @@ settle() { # BRANCH
 		process_alive daemon || { order ''; launch_daemon; }
 		uptime_now
 		[ "$uptime_s" -le $settle_end ] || return 1
-		sleep 0.02
+		if nothing_under_way; then
+			sleep 0.03
+		else
+			"$quiet" "$(process_pid daemon)" $((settle_end - uptime_s)) "$T/state" || :
+		fi
 	done
 }
 

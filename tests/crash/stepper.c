@@ -12,7 +12,8 @@
  * A step is a write to a file or socket, a truncation, an fsync, a name made,
  * moved or removed, a change of mode, a child started, an exit.  FILE holds an
  * order too; it is read again when another file is moved into its place,
- * and counting begins anew by it.  In the log, one line each:
+ * and counting begins anew by it.  It is in force when FILE.fresh, which is made
+ * behind it, is gone.  In the log, one line each:
  *
  *   step ROLE PID N KIND CALL OBJECT     killed ROLE PID N WHEN KIND CALL OBJECT
  *   failed ROLE PID N CALL OBJECT        call ROLE PID N CALL OBJECT
@@ -111,7 +112,8 @@ static int parse_order(char *text, struct order *ret)
 	return 0;
 }
 
-static void read_orders(void)
+/* True when there is another order. */
+static bool read_orders(void)
 {
 	FF_AUTO(ff_buf_fini) struct ff_buf text;
 	struct stat file;
@@ -120,12 +122,13 @@ static void read_orders(void)
 	if (!st.orders_path || stat(st.orders_path, &file) < 0 ||
 	    (file.st_ino == st.orders.st_ino && file.st_mtim.tv_sec == st.orders.st_mtim.tv_sec &&
 	     file.st_mtim.tv_nsec == st.orders.st_mtim.tv_nsec))
-		return;
+		return false;
 	st.orders = file;
 	st.count = 0;
 	st.order = (struct order){ 0 };
 	if (ff_file_read(st.orders_path, &text, NULL) == 0 && text.len && parse_order(text.data, &st.order) < 0)
 		tell(ff_asprintf("bad order\n"));
+	return true;
 }
 
 /* --- steps ------------------------------------------------------------------- */
@@ -195,7 +198,7 @@ static enum trace_do on_enter(void *arg, struct trace_call *c, int *ret_errno)
 	(void)arg;
 	if (c->kind == CALL_QUIET)
 		return TRACE_GO;
-	read_orders();
+	(void)read_orders();
 	path = trace_path(c);
 	refine(c, path);
 	if (st.tape)
@@ -243,6 +246,22 @@ static void on_ended(void *arg, pid_t pid, const char *role, int status)
 		tell(ff_asprintf("ended %s %d exit %d\n", role, (int)pid, WEXITSTATUS(status)));
 }
 
+static bool wants(void *arg, const char *role)
+{
+	(void)arg;
+	return st.tape || (st.order.what != ORDER_NOTHING && !strcmp(role, st.order.role));
+}
+
+/* Whoever gave the order has made FILE.fresh behind it, and waits until it is gone. */
+static bool on_tick(void *arg)
+{
+	FF_AUTO(ff_free) char *fresh = ff_asprintf("%s.fresh", st.orders_path);
+
+	(void)arg;
+	(void)read_orders(); /* an earlier call may have done so */
+	return unlink(fresh) == 0;
+}
+
 /* --- command line ---------------------------------------------------------------- */
 
 static int usage(void)
@@ -277,7 +296,7 @@ static int take(const char *key, char *value)
 
 int main(int argc, char **argv)
 {
-	struct trace trace = { .enter = on_enter, .leave = on_leave, .ended = on_ended };
+	struct trace trace = { .enter = on_enter, .leave = on_leave, .ended = on_ended, .wants = wants };
 	int i = 1;
 
 	if (argc == 2 && !strcmp(argv[1], "--possible"))
@@ -291,6 +310,8 @@ int main(int argc, char **argv)
 	if (i + 1 >= argc)
 		return usage();
 	trace.argv = argv + i + 1;
-	read_orders();
+	if (st.orders_path)
+		trace.tick = on_tick;
+	(void)read_orders();
 	return trace_run(&trace);
 }

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -22,6 +23,7 @@
 #include "base/text.h"
 
 #define TRACEES_MAX 64
+#define TICK_US 5000
 #define FOLLOW (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL)
 #define FOLLOW_CHILDREN (FOLLOW | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE)
 
@@ -29,6 +31,8 @@ struct tracee {
 	pid_t pid;
 	char role[16]; /* "" until it is a program of ours */
 	bool inside;   /* between enter and leave */
+	bool free;     /* its calls do not stop it */
+	bool tamed;    /* has tried to make itself unreadable, which was kept from it */
 	int fail;      /* errno that leave puts in, 0: none */
 	struct trace_call call;
 };
@@ -237,10 +241,14 @@ static void describe(struct tracee *t, const struct __ptrace_syscall_info *info)
 }
 
 /* A role makes itself unreadable for others of its account. Here we have to read it. */
-static void keep_readable(const struct trace_call *c)
+static void keep_readable(struct tracee *t)
 {
-	if (c->nr == SYS_prctl && c->args[0] == PR_SET_DUMPABLE)
-		set_call(c->pid, c->nr, 1);
+	const struct trace_call *c = &t->call;
+
+	if (c->nr != SYS_prctl || c->args[0] != PR_SET_DUMPABLE)
+		return;
+	set_call(c->pid, c->nr, 1);
+	t->tamed = true;
 }
 
 static void enter(const struct trace *trace, struct tracee *t, const struct __ptrace_syscall_info *info)
@@ -250,7 +258,7 @@ static void enter(const struct trace *trace, struct tracee *t, const struct __pt
 	describe(t, info);
 	t->inside = true;
 	t->fail = 0;
-	keep_readable(&t->call);
+	keep_readable(t);
 	switch (trace->enter(trace->arg, &t->call, &why)) {
 	case TRACE_GO:
 		break;
@@ -293,16 +301,27 @@ static void on_call(const struct trace *trace, struct tracee *t)
 
 /* --- the loop ---------------------------------------------------------------------- */
 
-static void go_on(const struct tracee *t, int signo)
+static void go_on(const struct trace *trace, struct tracee *t, int signo)
 {
+	t->free = !*t->role || (t->tamed && !(t->inside && t->fail) && !trace->wants(trace->arg, t->role));
+	t->inside &= !t->free;
 	/* Fails only when it was killed meanwhile, which waitpid will tell. */
-	(void)ptrace(*t->role ? PTRACE_SYSCALL : PTRACE_CONT, t->pid, NULL, (void *)(uintptr_t)signo);
+	(void)ptrace(t->free ? PTRACE_CONT : PTRACE_SYSCALL, t->pid, NULL, (void *)(uintptr_t)signo);
 }
 
-static void on_exec(struct tracee *t)
+/* Those that run free and are wanted now are stopped, which brings them to go_on. */
+static void catch_again(const struct trace *trace)
+{
+	for (size_t i = 0; i < TRACEES_MAX; i++)
+		if (tracees[i].pid && tracees[i].free && *tracees[i].role && trace->wants(trace->arg, tracees[i].role))
+			(void)ptrace(PTRACE_INTERRUPT, tracees[i].pid, NULL, NULL); /* as in go_on */
+}
+
+static void on_exec(const struct trace *trace, struct tracee *t)
 {
 	find_role(t);
 	t->inside = false;
+	t->tamed = false;
 	if (!*t->role) {
 		(void)ptrace(PTRACE_DETACH, t->pid, NULL, NULL); /* as in go_on */
 		t->pid = 0;
@@ -310,7 +329,7 @@ static void on_exec(struct tracee *t)
 	}
 	if (strcmp(t->role, "core") != 0)
 		(void)ptrace(PTRACE_SETOPTIONS, t->pid, NULL, (void *)(uintptr_t)FOLLOW); /* as in go_on */
-	go_on(t, 0);
+	go_on(trace, t, 0);
 }
 
 static void on_stop(const struct trace *trace, struct tracee *t, int status)
@@ -318,16 +337,16 @@ static void on_stop(const struct trace *trace, struct tracee *t, int status)
 	int signo = WSTOPSIG(status), event = status >> 16;
 
 	if (event == PTRACE_EVENT_EXEC) {
-		on_exec(t);
+		on_exec(trace, t);
 	} else if (event == PTRACE_EVENT_STOP && signo != SIGTRAP) {
 		(void)ptrace(PTRACE_LISTEN, t->pid, NULL, NULL); /* SIGSTOP stops it for us, too */
 	} else if (event) {
-		go_on(t, 0);
+		go_on(trace, t, 0);
 	} else if (signo == (SIGTRAP | 0x80)) {
 		on_call(trace, t);
-		go_on(t, 0);
+		go_on(trace, t, 0);
 	} else {
-		go_on(t, signo);
+		go_on(trace, t, signo);
 	}
 }
 
@@ -340,8 +359,11 @@ static _Noreturn void follow(const struct trace *trace)
 		struct tracee *t;
 
 		pid = waitpid(-1, &status, __WALL);
-		if (pid < 0 && errno == EINTR)
+		if (pid < 0 && errno == EINTR) {
+			if (trace->tick && trace->tick(trace->arg))
+				catch_again(trace);
 			continue;
+		}
 		if (pid < 0)
 			_exit(0); /* nobody is left */
 		t = find(pid);
@@ -353,6 +375,20 @@ static _Noreturn void follow(const struct trace *trace)
 			trace->ended(trace->arg, pid, t->role, status);
 		t->pid = 0;
 	}
+}
+
+static void on_alarm(int signo)
+{
+	(void)signo; /* that waitpid is interrupted is all */
+}
+
+static void start_ticking(void)
+{
+	const struct sigaction wake = { .sa_handler = on_alarm };
+	const struct itimerval often = { { 0, TICK_US }, { 0, TICK_US } };
+
+	(void)sigaction(SIGALRM, &wake, NULL); /* cannot fail for these */
+	(void)setitimer(ITIMER_REAL, &often, NULL);
 }
 
 /* The tracer holds nothing that others wait for the end of. */
@@ -377,6 +413,8 @@ static _Noreturn void tracer(const struct trace *trace, pid_t program, int ready
 	if (!seized)
 		_exit(1);
 	let_go();
+	if (trace->tick)
+		start_ticking();
 	(void)find(program);
 	follow(trace);
 }

@@ -14,7 +14,9 @@
  * calls back for each call of calls.def, and exits when all it follows is gone.
  * Followed are the program and children that are started in a role of
  * flowforged; whatever a role other than core starts runs free, since what a
- * tracer holds gets no rights from a set-user-id program.
+ * tracer holds gets no rights from a set-user-id program.  Being stopped at
+ * each call is most of what following costs: a role whose calls are not wanted
+ * now runs between them undisturbed.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,6 +52,9 @@ struct trace {
 	enum trace_do (*enter)(void *arg, struct trace_call *call, int *ret_errno);
 	enum trace_do (*leave)(void *arg, const struct trace_call *call);
 	void (*ended)(void *arg, pid_t pid, const char *role, int status);
+	bool (*wants)(void *arg, const char *role); /* whether the two above are called for its calls */
+	/* Every few milliseconds, or NULL; true: wants() may say something else now. */
+	bool (*tick)(void *arg);
 	void *arg;
 };
 
