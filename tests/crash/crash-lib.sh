@@ -8,7 +8,7 @@
 # not.
 #
 # CRASH_RUNS=N  random kills (200)            CRASH_SEED=N  of what is chosen by chance (1)
-# CRASH_FROM=K  go on at run K                CRASH_ALL=1   leave no step out
+# CRASH_FROM=K  go on behind run K            CRASH_ALL=1   leave no step out
 . "$top_srcdir/tests/lib/test-lib.sh"
 
 # What is not over by then is lost; a loaded machine may need long for a push.

@@ -5,10 +5,12 @@
 # started again, and then the push must have its result or a job that failed
 # and says why: nothing else, and nobody may have crashed.
 #
+# CRASH_FROM=K: go on behind the Kth run of the test.
 # CRASH_EVERY=N: each Nth call of a role (10; 1 is all of them).  Of the
 # allocations, which are thousands, some CRASH_MEMORY (8) a role at equal
 # distances, or each CRASH_EVERYth when that is set.
 . "$top_srcdir/tests/crash/crash-lib.sh"
+fail_at=0
 JUDGE_LENIENT=1
 export JUDGE_LENIENT
 
@@ -31,7 +33,7 @@ act_out() { # BRANCH CALL
 			act_hit=1 act_end=$((uptime_s + 3))
 		fi
 		[ "$uptime_s" -le "$act_end" ] || break
-		sleep 0.1
+		sleep 0.2
 	done
 	was_hit "$2" || fail_missed=$((fail_missed + 1))
 }
@@ -90,7 +92,7 @@ fault_programs() { # ROLE:N:HOW, '' for the real ones; of the daemon, at its nex
 restart() {
 	stop_daemon || stop_daemon KILL
 	launch_daemon
-	wait_until 'ff list --json' 30
+	wait_until 'ff list --json' 60
 }
 
 # How many calls of that kind a push is worth.
@@ -101,7 +103,7 @@ count_calls() { # ROLE CALL
 	fault_on "$1" "$2" 0 once
 	[ "$1" != core ] || crash_push "$1-$2-count"
 	launch_daemon
-	wait_until 'ff list --json' 30
+	wait_until 'ff list --json' 60
 	[ "$1" = core ] || crash_push "$1-$2-count"
 	settle "$1-$2-count" || problem lost "$1: $2: the count is not over"
 	stop_daemon
@@ -128,8 +130,10 @@ fail_sweep() { # ROLE CALL...
 		fail_tried=0 fail_missed=0
 		for fail_n in $(numbers "${fail_count:-0}" "$fail_call"); do
 			for fail_how in once always; do
+				fail_at=$((fail_at + 1)) fail_tried=$((fail_tried + 1))
+				[ $fail_at -gt "${CRASH_FROM:-0}" ] || continue
+				[ $((fail_at % 50)) != 0 ] || diag "$fail_at runs, problems $(wc -l <"$T/problems"); go on with CRASH_FROM=$fail_at"
 				fail_run "$fail_role" "$fail_call" "$fail_n" $fail_how
-				fail_tried=$((fail_tried + 1))
 			done
 		done
 		diag "$fail_role: $fail_count calls of $fail_call, $fail_tried runs, of which $fail_missed made less of them"

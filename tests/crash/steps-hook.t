@@ -24,7 +24,7 @@ hook_order() {
 restart() {
 	stop_daemon
 	launch_daemon
-	wait_until 'ff list --json' 30
+	wait_until 'ff list --json' 60
 }
 
 told_prepare() { settle_alive; }
@@ -37,11 +37,6 @@ away_act() { hook_order; crash_push "$1"; }
 away_settle() {
 	find state/spool -name '.*.tmp' -exec touch -d '2 minutes ago' {} +
 	restart && settle "$1"
-}
-
-settle_alive() {
-	process_alive daemon || { order ''; launch_daemon; }
-	wait_until 'ff list --json' 30
 }
 
 test_expect 'a calm push' 'make_world && trace_hook'

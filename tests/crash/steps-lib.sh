@@ -25,6 +25,11 @@ normal() { # step|killed FILE: N [WHEN] KIND CALL OBJECT
 		s#[0-9a-f]{16,}#HEX#g; s#_[A-Za-z0-9]{6,}\$#_TMP#; s# *\$##"
 }
 
+settle_alive() { # the daemon runs, undisturbed
+	process_alive daemon || { order ''; launch_daemon; }
+	wait_until 'ff list --json' 60
+}
+
 # What to kill at: N NTH-OF-ITS-CALL WHEN KIND CALL OBJECT
 plan() {
 	normal step "$T/counted" | awk -v all="${CRASH_ALL:-0}" '{
@@ -67,7 +72,7 @@ sweep() { # SERIES ROLE [EXCESS]
 		plan >"$T/plan.all"
 		if [ $sweep_pass = 1 ]; then
 			sweep_steps=$(grep -c '^step' "$T/counted")
-			cp "$T/plan.all" "$T/plan"
+			tail -n "+$((${CRASH_FROM:-0} + 1))" "$T/plan.all" >"$T/plan"
 			cut -d' ' -f3- "$T/plan" | sort -u >"$T/wanted"
 			diag "$1: $sweep_steps steps of $2, $(wc -l <"$T/plan") kills to make"
 		else
@@ -79,6 +84,7 @@ sweep() { # SERIES ROLE [EXCESS]
 			sweep_planned=$((sweep_planned + 1))
 			[ $sweep_pass = 1 ] || sweep_n="$sweep_nth $sweep_call"
 			step_run "$1" "$2" "kill $sweep_when $sweep_n" "$1-$sweep_when-$sweep_pass-${sweep_n% *}-$sweep_nth" "${3:-0}"
+			[ $((sweep_planned % 50)) != 0 ] || diag "$1: $sweep_planned kills, problems $(wc -l <"$T/problems"); go on with CRASH_FROM=$((${CRASH_FROM:-0} + sweep_planned))"
 			grep '^killed' "$T/steps" >>"$T/killed" || diag "not reached: $sweep_when $sweep_n: $sweep_kind $sweep_call $sweep_what"
 		done <"$T/plan"
 		normal killed "$T/killed" | cut -d' ' -f2- | sort -u >"$T/kinds"
