@@ -39,6 +39,8 @@ away_settle() {
 	restart && settle "$1"
 }
 
+CRASH_ALL=1 # they are few: both sides of each
+
 test_expect 'a calm push' 'make_world && trace_hook'
 sweep told hook
 test_expect 'it told core' 'like "$(cat kinds)" "^after send sendto"'
