@@ -50,7 +50,8 @@ fail_run() { # ROLE CALL N once|always
 		launch_daemon
 	else
 		fault_on "$1" "$2" "$3" "$4"
-		[ "$2" != memory ] || restart
+		# A gateway that runs has its connections and files already.
+		case $1-$2 in *-memory | gateway-*) restart ;; esac
 		crash_push "$fail_branch"
 	fi
 	act_out "$fail_branch" "$2"
@@ -137,6 +138,10 @@ fail_sweep() { # ROLE CALL...
 			done
 		done
 		diag "$fail_role: $fail_count calls of $fail_call, $fail_tried runs, of which $fail_missed made less of them"
+		[ "${fail_count:-0}" -gt 0 ] || {
+			test_skip "$fail_role: calls of $fail_call are made to fail" 'it makes none here'
+			continue
+		}
 		test_expect "$fail_role: calls of $fail_call were made to fail" '[ "$fail_tried" -gt $((2 * fail_missed)) ]'
 	done
 }

@@ -94,7 +94,7 @@ cli_sweep() { # COMMAND...
 	for sweep_call in open write connect $more; do
 		cli_run "$sweep_call" 0 once "$@"
 		if [ "$sweep_call" = memory ]; then
-			sweep_count=$(sed -n 's/^nomem: cli allocations //p' "$T/cli.err")
+			sweep_count=$(sed -n 's/^nomem: cli allocations //p' "$T/cli.err" | tail -n 1)
 		else
 			sweep_count=$(grep -c '^call' "$T/steps")
 		fi
@@ -116,8 +116,9 @@ cli_sweep() { # COMMAND...
 	test_expect "flowforge $*: there were calls to fail" '[ "$cli_runs" -gt 3 ]'
 }
 
+# Without --json it says how long ago.
 cli_sweep list --json
-cli_sweep show 1
+cli_sweep show 1 --json
 cli_sweep log 1
 
 # What an installation that failed has begun, another one ends.
