@@ -22,7 +22,7 @@ static int on_line(const git_diff_delta *delta, const git_diff_hunk *hunk, const
 	return 0;
 }
 
-static int myers(void *arg, const char *a, size_t a_len, const char *b, size_t b_len, unsigned char *a_changed,
+int ff_git_myers(void *arg, const char *a, size_t a_len, const char *b, size_t b_len, unsigned char *a_changed,
 		 unsigned char *b_changed, struct ff_err *err)
 {
 	git_diff_options opts = GIT_DIFF_OPTIONS_INIT;
@@ -40,5 +40,5 @@ int ff_git_merge_text(void *arg, const struct ff_merge_text *what, struct ff_mer
 		      struct ff_err *err)
 {
 	(void)arg;
-	return ff_merge_lines(what, myers, NULL, ret, err);
+	return ff_merge_lines(what, ff_git_myers, NULL, ret, err);
 }

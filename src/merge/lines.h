@@ -52,6 +52,36 @@ struct ff_lines_range {
 	const struct ff_lines *text;
 	uint32_t first, n;
 };
+/*
+ * Where three texts conflict.  A hole is what git puts between markers; the
+ * settled text is all the rest, and hole i belongs into it at settled_at.  A
+ * region is the conflict as it was before lines that both sides have were
+ * taken out of it: one or more holes and the settled lines between and beside
+ * them, with the lines of the base that both sides worked on.
+ */
+struct ff_lines_hole {
+	uint32_t at[2], n[2]; /* lines of target and change */
+	size_t settled_at;
+};
+struct ff_lines_region {
+	uint32_t at[3], n[3]; /* lines of base, target and change */
+	size_t settled_at, settled_end; /* what of the settled text belongs to it, holes left out */
+	size_t first_hole, n_holes;
+};
+struct ff_lines_conflicts { /* ff_lines_conflicts_fini; set points into the three texts */
+	struct ff_lines_set set;
+	char *settled;
+	size_t settled_len;
+	struct ff_lines_hole *holes;
+	size_t n_holes;
+	struct ff_lines_region *regions;
+	size_t n_regions;
+};
+/* As ff_merge_lines. use_both is not looked at. */
+int ff_lines_find_conflicts(const struct ff_merge_text *what, ff_lines_myers_fn myers, void *arg,
+			    struct ff_lines_conflicts *ret, struct ff_err *err);
+void ff_lines_conflicts_fini(struct ff_lines_conflicts *c);
+
 /* One change: n_a lines of a from at_a on became n_b of b (counted from the ranges' first lines). */
 struct ff_lines_change {
 	uint32_t at_a, n_a, at_b, n_b;

@@ -18,6 +18,8 @@ enum take { TAKE_NONE = 0, TAKE_TARGET = 1, TAKE_CHANGE = 2, TAKE_BOTH = 3, TAKE
 struct hunk {
 	enum take take;
 	int64_t at_t, n_t, at_c, n_c;
+	int64_t at_b, n_b; /* of the base; of refined ones only `whole` knows */
+	uint32_t whole, whole_last; /* of refined ones: the conflicts before refining that it is part of */
 };
 
 struct merge {
@@ -27,6 +29,8 @@ struct merge {
 	struct ff_lines_diff diff;
 	struct hunk *hunks;
 	size_t n_hunks, hunks_size;
+	struct hunk *whole; /* the hunks before they were refined */
+	size_t n_whole;
 	struct ff_buf out;
 };
 
@@ -35,6 +39,7 @@ static void merge_fini(struct merge *m)
 	ff_lines_set_fini(&m->set);
 	ff_lines_diff_fini(&m->diff);
 	ff_free(&m->hunks);
+	ff_free(&m->whole);
 	ff_buf_fini(&m->out);
 }
 
@@ -60,6 +65,7 @@ static void append(struct merge *m, struct hunk h)
 		last->take = TAKE_NONE;
 	last->n_t = h.at_t + h.n_t - last->at_t;
 	last->n_c = h.at_c + h.n_c - last->at_c;
+	last->n_b = h.at_b + h.n_b - last->at_b;
 }
 
 static bool same_change(const struct merge *m, const struct ff_lines_change *t, const struct ff_lines_change *c)
@@ -72,7 +78,9 @@ static bool same_change(const struct merge *m, const struct ff_lines_change *t, 
 /* Both changed these lines of the base: from the first that either touches to the last. */
 static struct hunk overlap(const struct ff_lines_change *t, const struct ff_lines_change *c)
 {
-	struct hunk h = { .take = TAKE_NONE, .at_t = t->at_b, .at_c = c->at_b };
+	struct hunk h = { .take = TAKE_NONE, .at_t = t->at_b, .at_c = c->at_b,
+			  .at_b = t->at_a < c->at_a ? t->at_a : c->at_a };
+	int64_t end_t = (int64_t)t->at_a + t->n_a, end_c = (int64_t)c->at_a + c->n_a;
 	int64_t lead = (int64_t)t->at_a - c->at_a;
 	int64_t tail = lead + (int64_t)t->n_a - c->n_a;
 
@@ -86,19 +94,20 @@ static struct hunk overlap(const struct ff_lines_change *t, const struct ff_line
 		h.n_t -= tail;
 	else
 		h.n_c += tail;
+	h.n_b = (end_t > end_c ? end_t : end_c) - h.at_b;
 	return h;
 }
 
 static struct hunk only_target(const struct ff_lines_change *t, int64_t offset_c)
 {
 	return (struct hunk){ .take = TAKE_TARGET, .at_t = t->at_b, .n_t = t->n_b,
-			      .at_c = t->at_a + offset_c, .n_c = t->n_a };
+			      .at_c = t->at_a + offset_c, .n_c = t->n_a, .at_b = t->at_a, .n_b = t->n_a };
 }
 
 static struct hunk only_change(const struct ff_lines_change *c, int64_t offset_t)
 {
 	return (struct hunk){ .take = TAKE_CHANGE, .at_t = c->at_a + offset_t, .n_t = c->n_a,
-			      .at_c = c->at_b, .n_c = c->n_b };
+			      .at_c = c->at_b, .n_c = c->n_b, .at_b = c->at_a, .n_b = c->n_a };
 }
 
 struct side {
@@ -143,7 +152,7 @@ static void line_up(struct merge *m, struct side *t, struct side *c)
 /* --- looking at conflicts again */
 
 /* Puts what really differs of one conflict into the list. */
-static int refine(struct merge *m, const struct hunk *h, struct ff_err *err)
+static int refine(struct merge *m, const struct hunk *h, uint32_t whole, struct ff_err *err)
 {
 	const struct ff_lines_range t = { m->target, (uint32_t)h->at_t, (uint32_t)h->n_t };
 	const struct ff_lines_range c = { m->change, (uint32_t)h->at_c, (uint32_t)h->n_c };
@@ -159,7 +168,7 @@ static int refine(struct merge *m, const struct hunk *h, struct ff_err *err)
 		add_hunk(m, same);
 	}
 	for (size_t i = 0; i < n; i++)
-		add_hunk(m, (struct hunk){ .take = TAKE_NONE,
+		add_hunk(m, (struct hunk){ .take = TAKE_NONE, .whole = whole, .whole_last = whole,
 			 .at_t = h->at_t + changes[i].at_a, .n_t = changes[i].n_a,
 			 .at_c = h->at_c + changes[i].at_b, .n_c = changes[i].n_b });
 	return 0;
@@ -167,14 +176,15 @@ static int refine(struct merge *m, const struct hunk *h, struct ff_err *err)
 
 static int refine_all(struct merge *m, struct ff_err *err)
 {
-	FF_AUTO(ff_free) struct hunk *old = ff_steal(&m->hunks);
-	size_t n = m->n_hunks;
+	struct hunk *old = m->whole = ff_steal(&m->hunks);
+	size_t n = m->n_whole = m->n_hunks;
 
 	m->n_hunks = m->hunks_size = 0;
 	for (size_t i = 0; i < n; i++) {
+		old[i].whole = old[i].whole_last = (uint32_t)i;
 		if (old[i].take != TAKE_NONE || old[i].n_t == 0 || old[i].n_c == 0)
 			add_hunk(m, old[i]);
-		else if (refine(m, &old[i], err) < 0)
+		else if (refine(m, &old[i], (uint32_t)i, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -190,6 +200,7 @@ static void join_near(struct merge *m)
 		if (h->take == TAKE_NONE && next->take == TAKE_NONE && next->at_t - (h->at_t + h->n_t) <= JOIN_GAP) {
 			h->n_t = next->at_t + next->n_t - h->at_t;
 			h->n_c = next->at_c + next->n_c - h->at_c;
+			h->whole_last = next->whole_last;
 		} else {
 			m->hunks[++last] = *next;
 		}
@@ -318,28 +329,43 @@ static int compare_sides(struct merge *m, struct ff_lines_change **ret_t, size_t
 	return ff_lines_compare(&m->diff, &base, &change, ret_c, ret_n_c, err);
 }
 
-static int run(struct merge *m, bool *ret_conflict, struct ff_err *err)
+static int find_hunks(struct merge *m, struct ff_err *err)
 {
 	FF_AUTO(ff_free) struct ff_lines_change *of_t = NULL, *of_c = NULL;
 	size_t n_t = 0, n_c = 0;
 
-	*ret_conflict = false;
 	if (compare_sides(m, &of_t, &n_t, &of_c, &n_c, err) < 0)
 		return -1;
-	if (!n_t) {
-		copy(m, m->change, 0, m->change->n);
-	} else if (!n_c) {
-		copy(m, m->target, 0, m->target->n);
-	} else {
-		line_up(m, &(struct side){ of_t, of_t + n_t, (int64_t)m->target->n - m->base->n },
-			&(struct side){ of_c, of_c + n_c, (int64_t)m->change->n - m->base->n });
-		if (refine_all(m, err) < 0)
-			return -1;
-		join_near(m);
-		*ret_conflict = write_all(m);
-	}
+	line_up(m, &(struct side){ of_t, of_t + n_t, (int64_t)m->target->n - m->base->n },
+		&(struct side){ of_c, of_c + n_c, (int64_t)m->change->n - m->base->n });
+	if (refine_all(m, err) < 0)
+		return -1;
+	join_near(m);
+	return 0;
+}
+
+static int run(struct merge *m, bool *ret_conflict, struct ff_err *err)
+{
+	if (find_hunks(m, err) < 0)
+		return -1;
+	*ret_conflict = write_all(m);
 	if (m->out.overflow)
 		return ff_err_set(err, FF_E_TOO_LARGE, "the merged text is too large");
+	return 0;
+}
+
+static int begin(struct merge *m, struct ff_err *err)
+{
+	const struct ff_merge_bytes *const texts[3] = { m->what->base, m->what->target, m->what->change };
+
+	/* The longest result there can be: both sides in full, and markers around each line. */
+	ff_buf_init(&m->out, (size_t)INT32_MAX);
+	if (ff_lines_split(texts, &m->set, err) < 0)
+		return -1;
+	m->diff.n_classes = m->set.n_classes;
+	m->base = &m->set.text[0];
+	m->target = &m->set.text[1];
+	m->change = &m->set.text[2];
 	return 0;
 }
 
@@ -347,21 +373,92 @@ int ff_merge_lines(const struct ff_merge_text *what, ff_lines_myers_fn myers, vo
 		   struct ff_merge_text_result *ret, struct ff_err *err)
 {
 	FF_AUTO(merge_fini) struct merge m = { .what = what, .diff = { .myers = myers, .arg = arg } };
-	const struct ff_merge_bytes *const texts[3] = { what->base, what->target, what->change };
 	bool conflict;
 	size_t len;
 
-	/* The longest result there can be: both sides in full, and markers around each line. */
-	ff_buf_init(&m.out, (size_t)INT32_MAX);
-	if (ff_lines_split(texts, &m.set, err) < 0)
-		return -1;
-	m.diff.n_classes = m.set.n_classes;
-	m.base = &m.set.text[0];
-	m.target = &m.set.text[1];
-	m.change = &m.set.text[2];
-	if (run(&m, &conflict, err) < 0)
+	if (begin(&m, err) < 0 || run(&m, &conflict, err) < 0)
 		return -1;
 	len = m.out.len;
 	*ret = (struct ff_merge_text_result){ .conflict = conflict, .data = ff_buf_take(&m.out), .len = len };
 	return 0;
+}
+
+/* --- the conflicts of a text, for those who look into them */
+
+/* Holes of one conflict before it was refined, and those that were joined, are one region. */
+static void add_hole(struct merge *m, struct ff_lines_conflicts *out, const struct hunk *h, uint32_t *last)
+{
+	const struct hunk *from = &m->whole[h->whole], *to = &m->whole[h->whole_last];
+	struct ff_lines_region *r;
+
+	if (!out->n_regions || h->whole > *last) {
+		r = &out->regions[out->n_regions++];
+		*r = (struct ff_lines_region){
+			.at = { (uint32_t)from->at_b, (uint32_t)from->at_t, (uint32_t)from->at_c },
+			.first_hole = out->n_holes,
+			.settled_at = m->out.len - (m->target->start[h->at_t] - m->target->start[from->at_t]),
+		};
+	}
+	r = &out->regions[out->n_regions - 1];
+	r->n[0] = (uint32_t)(to->at_b + to->n_b - r->at[0]);
+	r->n[1] = (uint32_t)(to->at_t + to->n_t - r->at[1]);
+	r->n[2] = (uint32_t)(to->at_c + to->n_c - r->at[2]);
+	r->n_holes++;
+	r->settled_end = m->out.len + m->target->start[to->at_t + to->n_t] - m->target->start[h->at_t + h->n_t];
+	out->holes[out->n_holes++] = (struct ff_lines_hole){
+		.at = { (uint32_t)h->at_t, (uint32_t)h->at_c }, .n = { (uint32_t)h->n_t, (uint32_t)h->n_c },
+		.settled_at = m->out.len,
+	};
+	*last = h->whole_last;
+}
+
+static void collect(struct merge *m, struct ff_lines_conflicts *out)
+{
+	uint32_t last = 0;
+	int64_t at = 0;
+
+	out->holes = ff_calloc(m->n_hunks + 1, sizeof *out->holes);
+	out->regions = ff_calloc(m->n_hunks + 1, sizeof *out->regions);
+	for (size_t i = 0; i < m->n_hunks; i++) {
+		const struct hunk *h = &m->hunks[i];
+
+		copy(m, m->target, at, h->at_t - at);
+		at = h->at_t + h->n_t;
+		if (h->take == TAKE_NONE)
+			add_hole(m, out, h, &last);
+		else
+			write_hunk(m, h);
+	}
+	copy(m, m->target, at, m->target->n - at);
+}
+
+int ff_lines_find_conflicts(const struct ff_merge_text *what, ff_lines_myers_fn myers, void *arg,
+			    struct ff_lines_conflicts *ret, struct ff_err *err)
+{
+	FF_AUTO(merge_fini) struct merge m = { .what = what, .diff = { .myers = myers, .arg = arg } };
+	struct ff_lines_conflicts out = { 0 };
+
+	if (begin(&m, err) < 0 || find_hunks(&m, err) < 0)
+		return -1;
+	collect(&m, &out);
+	if (m.out.overflow) {
+		ff_free(&out.holes);
+		ff_free(&out.regions);
+		return ff_err_set(err, FF_E_TOO_LARGE, "the merged text is too large");
+	}
+	out.settled_len = m.out.len;
+	out.settled = ff_buf_take(&m.out);
+	out.set = m.set;
+	m.set = (struct ff_lines_set){ 0 };
+	*ret = out;
+	return 0;
+}
+
+void ff_lines_conflicts_fini(struct ff_lines_conflicts *c)
+{
+	ff_lines_set_fini(&c->set);
+	ff_free(&c->settled);
+	ff_free(&c->holes);
+	ff_free(&c->regions);
+	*c = (struct ff_lines_conflicts){ 0 };
 }

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is missing in the conflicts of a merge, against what is too much in
+ * them.  A line that only moved, or whose white space is another, cancels out;
+ * so does one that lives on in a line that carries its tokens.  What is left
+ * is the verdict.
+ */
+#include "merge/proofpart.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool wants_line(const struct ff_proof_missing *m)
+{
+	return !m->done && !m->removal;
+}
+
+/* The same tokens: in the same conflict first, then wherever it moved to. */
+static void match_moved(struct ff_proof_run *run, bool same_region)
+{
+	for (size_t i = 0; i < run->n_missing; i++) {
+		struct ff_proof_missing *m = &run->missing[i];
+
+		for (size_t j = 0; j < run->n_excess && wants_line(m); j++) {
+			struct ff_proof_excess *e = &run->excess[j];
+
+			if (e->used || (same_region && e->region != m->region) || !ff_ids_equal(&m->tokens, &e->tokens))
+				continue;
+			if (!m->tokens.n && !same_region) /* an empty line is no line that moves */
+				continue;
+			e->used = 3;
+			m->done = true;
+		}
+	}
+}
+
+static bool knows(const struct ff_ids *sorted, uint32_t id)
+{
+	size_t lo = 0, hi = sorted->n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (sorted->ids[mid] < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < sorted->n && sorted->ids[lo] == id;
+}
+
+/* No word in it that neither side and not the base has in this conflict. */
+static bool made_of_both(const struct ff_proof_run *run, const struct ff_proof_excess *e)
+{
+	for (size_t i = 0; i < e->tokens.n; i++)
+		if (ff_words_is_word(&run->tokens, e->tokens.ids[i]) &&
+		    !knows(&run->regions[e->region].vocabulary, e->tokens.ids[i]))
+			return false;
+	return true;
+}
+
+/* Every token that this side added is in the line, and none that it removed. */
+static bool carries(const struct ff_proof_run *run, const struct ff_ids *line, const struct ff_proof_missing *m)
+{
+	bool words = false;
+
+	for (size_t i = 0; i < m->tokens.n; i++) {
+		uint32_t id = m->tokens.ids[i], now = ff_ids_count(&m->tokens, id), old = ff_ids_count(&m->before, id);
+		bool word = ff_words_is_word(&run->tokens, id);
+
+		if (now <= old)
+			continue;
+		if (ff_ids_count(line, id) < (word ? now : now - old))
+			return false;
+		words |= word;
+	}
+	for (size_t i = 0; i < m->before.n; i++) {
+		uint32_t id = m->before.ids[i], now = ff_ids_count(&m->tokens, id), old = ff_ids_count(&m->before, id);
+
+		if (now >= old || !ff_words_is_word(&run->tokens, id))
+			continue;
+		if (ff_ids_count(line, id) > now)
+			return false;
+		words = true;
+	}
+	return words;
+}
+
+static void match_carried(struct ff_proof_run *run)
+{
+	for (size_t i = 0; i < run->n_missing; i++) {
+		struct ff_proof_missing *m = &run->missing[i];
+		uint8_t side = m->side == FF_SIDE_CHANGE ? 2 : 1;
+
+		for (size_t j = 0; j < run->n_excess && wants_line(m); j++) {
+			struct ff_proof_excess *e = &run->excess[j];
+
+			if (e->region != m->region || (e->used & side) || m->side == FF_SIDE_BOTH)
+				continue;
+			if (!made_of_both(run, e) || !carries(run, &e->tokens, m))
+				continue;
+			e->used |= side;
+			m->done = true;
+		}
+	}
+}
+
+/* --- the verdict */
+
+static void say_line(struct ff_proof_run *run, enum ff_proof_rule rule, uint32_t region, uint32_t line, uint32_t text)
+{
+	const struct ff_word *w = &run->lines.words[text];
+
+	ff_proof_say(run, rule, run->regions[region].path, line, w->p, w->n);
+}
+
+static struct ff_proof_reason *last_said(struct ff_proof_run *run)
+{
+	return run->out->n_reasons ? &run->out->reasons[run->out->n_reasons - 1] : NULL;
+}
+
+/* A dropped line of the change is no reason yet: that depends on how many there are. */
+static void count_dropped(struct ff_proof_run *run)
+{
+	for (size_t i = 0; i < run->n_missing; i++)
+		if (!run->missing[i].done && run->missing[i].side == FF_SIDE_CHANGE)
+			run->regions[run->missing[i].region].dropped++;
+	for (size_t i = 0; i < run->n_excess; i++) {
+		const struct ff_proof_excess *e = &run->excess[i];
+
+		if (!e->used && (e->known & FF_EXCESS_CHANGE_REMOVED) && !(e->known & FF_EXCESS_TARGET_REMOVED))
+			run->regions[e->region].dropped++;
+	}
+}
+
+static bool within(const struct ff_proof_run *run, uint32_t region)
+{
+	const struct ff_proof_region *r = &run->regions[region];
+
+	return (uint64_t)r->dropped * 100 <= (uint64_t)r->change_lines * run->what->bounds.change_percent;
+}
+
+static void allow_last(struct ff_proof_run *run, enum ff_proof_rule rule)
+{
+	struct ff_proof_reason *r = last_said(run);
+
+	run->out->n_refused--;
+	run->out->by_rule[rule]--;
+	if (r && run->out->n_reasons < FF_PROOF_REASONS_MAX)
+		r->allowed = true;
+}
+
+static void dropped(struct ff_proof_run *run, bool of_change, uint32_t region, uint32_t line, uint32_t text, bool removal,
+		    uint32_t *target_dropped)
+{
+	enum ff_proof_rule rule = of_change ? FF_PROOF_DROPPED_CHANGE : FF_PROOF_DROPPED_TARGET;
+	bool allowed = of_change ? within(run, region) : *target_dropped < run->what->bounds.target_lines;
+
+	*target_dropped += !of_change;
+	run->out->n_dropped++;
+	say_line(run, rule, region, line, text);
+	if (last_said(run))
+		last_said(run)->removal = removal;
+	if (allowed)
+		allow_last(run, rule);
+}
+
+void ff_proof_settle(struct ff_proof_run *run)
+{
+	uint32_t target_dropped = 0;
+
+	match_moved(run, true);
+	match_carried(run);
+	match_moved(run, false);
+	count_dropped(run);
+	for (size_t i = 0; i < run->n_missing; i++) {
+		const struct ff_proof_missing *m = &run->missing[i];
+
+		if (!m->done)
+			dropped(run, m->side == FF_SIDE_CHANGE, m->region, 0, m->text, m->removal, &target_dropped);
+	}
+	for (size_t i = 0; i < run->n_excess; i++) {
+		const struct ff_proof_excess *e = &run->excess[i];
+
+		if (e->used)
+			continue;
+		if (e->known & (FF_EXCESS_TARGET_REMOVED | FF_EXCESS_CHANGE_REMOVED))
+			dropped(run, !(e->known & FF_EXCESS_TARGET_REMOVED), e->region, e->line, e->text, true, &target_dropped);
+		else
+			say_line(run, e->known & FF_EXCESS_SIDES ? FF_PROOF_DOUBLED : FF_PROOF_INVENTED, e->region, e->line, e->text);
+	}
+}
