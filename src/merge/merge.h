@@ -146,5 +146,11 @@ struct ff_merge_result { /* ff_merge_result_fini */
  */
 int ff_merge(const struct ff_merge *what, struct ff_merge_result *ret_result, struct ff_err *err);
 void ff_merge_result_fini(struct ff_merge_result *result);
+/*
+ * The tree with that at path (mode 0: with nothing there; folders that get
+ * empty go). The folders on the way are written to the source.
+ */
+int ff_merge_put(const struct ff_merge_source *source, const struct ff_merge_id *tree, const char *path, uint32_t mode,
+		 const struct ff_merge_id *id, struct ff_merge_id *ret_tree, struct ff_err *err);
 
 #endif

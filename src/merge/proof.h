@@ -44,8 +44,9 @@ const char *ff_proof_rule_text(enum ff_proof_rule rule);
 struct ff_proof_bounds {
 	uint32_t target_lines;   /* lines of the target that may be dropped in a merge; 0 */
 	uint32_t change_percent; /* of the change's lines in a conflict that may be dropped: 20 */
+	uint32_t lost_percent;   /* and of them with no line like them in their place: 0 */
 };
-#define FF_PROOF_BOUNDS { .target_lines = 0, .change_percent = 20 }
+#define FF_PROOF_BOUNDS { .target_lines = 0, .change_percent = 20, .lost_percent = 0 }
 
 struct ff_proof {
 	const struct ff_merge_source *source;

@@ -155,6 +155,23 @@ static int look_at(struct count *c, int s, struct ff_err *err)
 	return 0;
 }
 
+/* New on both sides and the same but for white space: one line, which may be spaced in either way. */
+static void pair_like(struct count *c, const struct ff_lines_change *ch)
+{
+	uint32_t j = ch->at_b, end = ch->at_b + ch->n_b;
+
+	for (uint32_t i = ch->at_a; i < ch->at_a + ch->n_a; i++)
+		for (uint32_t k = j; k < end; k++) {
+			if (c->side[1].base[i] != NONE || c->side[2].base[k] != NONE || c->side[2].pair[k] != NONE ||
+			    c->side[1].pair[i] != NONE || !tokens(c, 1, i)->n || !ff_ids_equal(tokens(c, 1, i), tokens(c, 2, k)))
+				continue;
+			c->side[1].pair[i] = k;
+			c->side[2].pair[k] = i;
+			j = k + 1;
+			break;
+		}
+}
+
 /* What is the same line on both sides: by their difference, or since it is the same line of the base. */
 static int pair_sides(struct count *c, struct ff_err *err)
 {
@@ -173,6 +190,9 @@ static int pair_sides(struct count *c, struct ff_err *err)
 			h->pair[j] = i;
 		}
 	}
+	for (size_t i = 0; i < n; i++)
+		if ((uint64_t)ch[i].n_a * ch[i].n_b <= REPLACE_MAX)
+			pair_like(c, &ch[i]);
 	for (int s = 1; s <= 2; s++)
 		for (uint32_t i = 0; i < c->side[s].n; i++)
 			c->side[s].gone[i] = c->side[s].pair[i] == NONE && c->side[s].base[i] != NONE &&
@@ -301,22 +321,23 @@ static struct ff_proof_missing *add_missing(struct ff_proof_run *run)
 		run->missing_room = run->missing_room ? run->missing_room * 2 : 64;
 		run->missing = ff_realloc(run->missing, run->missing_room, sizeof *run->missing);
 	}
-	run->missing[run->n_missing] = (struct ff_proof_missing){ 0 };
+	run->missing[run->n_missing] = (struct ff_proof_missing){ .before_text = UINT32_MAX, .carrier = UINT32_MAX };
 	return &run->missing[run->n_missing++];
 }
 
 static void note_missing(struct count *c, const struct want *w)
 {
-	struct ff_proof_missing *m = add_missing(c->run);
 	int s = w->side == FF_SIDE_CHANGE ? 2 : 1;
 	uint32_t old = c->side[s].replaced[w->at];
+	struct ff_proof_missing *m = add_missing(c->run);
 
 	m->side = w->side;
 	m->region = c->region;
 	m->text = w->line;
 	tokens_of(c->run, w->line, &m->tokens);
+	m->before_text = old != NONE ? c->what->side[0].ids[old] : UINT32_MAX;
 	if (old != NONE)
-		tokens_of(c->run, c->what->side[0].ids[old], &m->before);
+		tokens_of(c->run, m->before_text, &m->before);
 }
 
 static bool has_line(const struct ff_proof_lines *l, uint32_t line)

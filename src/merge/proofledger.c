@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REWRITTEN_PERCENT 75
+
 static bool wants_line(const struct ff_proof_missing *m)
 {
 	return !m->done && !m->removal;
@@ -26,9 +28,11 @@ static void match_moved(struct ff_proof_run *run, bool same_region)
 
 			if (e->used || (same_region && e->region != m->region) || !ff_ids_equal(&m->tokens, &e->tokens))
 				continue;
-			if (!m->tokens.n && !same_region) /* an empty line is no line that moves */
+			/* An empty line is none that moves; the old spacing of a line is not what that side made of it. */
+			if (!m->tokens.n || e->text == m->before_text)
 				continue;
 			e->used = 3;
+			e->used_whole = true;
 			m->done = true;
 		}
 	}
@@ -86,6 +90,46 @@ static bool carries(const struct ff_proof_run *run, const struct ff_ids *line, c
 	return words;
 }
 
+/* How often a word may stand in a line that carries others: as in what they replaced, and what each added. */
+static uint32_t allowed_count(const struct ff_proof_run *run, uint32_t carrier, uint32_t word)
+{
+	uint32_t before = 0, added = 0;
+
+	for (size_t i = 0; i < run->n_missing; i++) {
+		const struct ff_proof_missing *m = &run->missing[i];
+		uint32_t now, old;
+
+		if (m->removal || !m->done || m->carrier != carrier)
+			continue;
+		now = ff_ids_count(&m->tokens, word);
+		old = ff_ids_count(&m->before, word);
+		before = old > before ? old : before;
+		added += now > old ? now - old : 0;
+	}
+	return before + added ? before + added : 1;
+}
+
+/* A line with its words twice carries nothing. */
+static void check_carriers(struct ff_proof_run *run)
+{
+	for (size_t j = 0; j < run->n_excess; j++) {
+		struct ff_proof_excess *e = &run->excess[j];
+		bool good = true;
+
+		if (!e->used || e->used_whole)
+			continue;
+		for (size_t i = 0; i < e->tokens.n && good; i++)
+			good = !ff_words_is_word(&run->tokens, e->tokens.ids[i]) ||
+			       ff_ids_count(&e->tokens, e->tokens.ids[i]) <= allowed_count(run, (uint32_t)j, e->tokens.ids[i]);
+		if (good)
+			continue;
+		e->used = 0;
+		for (size_t i = 0; i < run->n_missing; i++)
+			if (run->missing[i].done && !run->missing[i].removal && run->missing[i].carrier == j)
+				run->missing[i].done = false;
+	}
+}
+
 static void match_carried(struct ff_proof_run *run)
 {
 	for (size_t i = 0; i < run->n_missing; i++) {
@@ -101,7 +145,33 @@ static void match_carried(struct ff_proof_run *run)
 				continue;
 			e->used |= side;
 			m->done = true;
+			m->carrier = (uint32_t)j;
 		}
+	}
+	check_carriers(run);
+}
+
+/* --- lines written anew */
+
+/* A line of the change that is gone, with one in its place that has half of its tokens and nothing new in it. */
+static bool rewritten(const struct ff_proof_run *run, const struct ff_proof_missing *m, const struct ff_proof_excess *e)
+{
+	size_t all = m->tokens.n + e->tokens.n;
+
+	return !e->used && e->region == m->region && !e->known && all && made_of_both(run, e) &&
+	       200 * ff_ids_common(&m->tokens, &e->tokens) / all >= REWRITTEN_PERCENT;
+}
+
+static void match_rewritten(struct ff_proof_run *run)
+{
+	for (size_t i = 0; i < run->n_missing; i++) {
+		struct ff_proof_missing *m = &run->missing[i];
+
+		for (size_t j = 0; j < run->n_excess && wants_line(m) && !m->rewritten && m->side == FF_SIDE_CHANGE; j++)
+			if (rewritten(run, m, &run->excess[j])) {
+				run->excess[j].used = 3;
+				m->rewritten = true;
+			}
 	}
 }
 
@@ -123,13 +193,15 @@ static struct ff_proof_reason *last_said(struct ff_proof_run *run)
 static void count_dropped(struct ff_proof_run *run)
 {
 	for (size_t i = 0; i < run->n_missing; i++)
-		if (!run->missing[i].done && run->missing[i].side == FF_SIDE_CHANGE)
+		if (!run->missing[i].done && run->missing[i].side == FF_SIDE_CHANGE) {
 			run->regions[run->missing[i].region].dropped++;
+			run->regions[run->missing[i].region].lost += !run->missing[i].rewritten;
+		}
 	for (size_t i = 0; i < run->n_excess; i++) {
 		const struct ff_proof_excess *e = &run->excess[i];
 
 		if (!e->used && (e->known & FF_EXCESS_CHANGE_REMOVED) && !(e->known & FF_EXCESS_TARGET_REMOVED))
-			run->regions[e->region].dropped++;
+			run->regions[e->region].dropped++, run->regions[e->region].lost++;
 	}
 }
 
@@ -137,7 +209,8 @@ static bool within(const struct ff_proof_run *run, uint32_t region)
 {
 	const struct ff_proof_region *r = &run->regions[region];
 
-	return (uint64_t)r->dropped * 100 <= (uint64_t)r->change_lines * run->what->bounds.change_percent;
+	return (uint64_t)r->dropped * 100 <= (uint64_t)r->change_lines * run->what->bounds.change_percent &&
+	       (uint64_t)r->lost * 100 <= (uint64_t)r->change_lines * run->what->bounds.lost_percent;
 }
 
 static void allow_last(struct ff_proof_run *run, enum ff_proof_rule rule)
@@ -172,6 +245,7 @@ void ff_proof_settle(struct ff_proof_run *run)
 	match_moved(run, true);
 	match_carried(run);
 	match_moved(run, false);
+	match_rewritten(run);
 	count_dropped(run);
 	for (size_t i = 0; i < run->n_missing; i++) {
 		const struct ff_proof_missing *m = &run->missing[i];

@@ -23,6 +23,8 @@ struct ff_proof_missing {
 	uint32_t text;      /* its number in lines */
 	bool removal;       /* not this line, but that it is gone is wanted */
 	bool done;
+	bool rewritten;     /* dropped, but a line like it is in its place */
+	uint32_t before_text, carrier; /* what it replaced, and the excess line that carries it; UINT32_MAX: none */
 	struct ff_ids tokens, before; /* of the line, and of the one it replaced; before.n 0: none */
 };
 /* A line of the result that nobody accounts for. */
@@ -32,6 +34,7 @@ struct ff_proof_excess {
 	uint32_t text;
 	uint8_t known;      /* FF_EXCESS_* */
 	uint8_t used;       /* mask of sides */
+	bool used_whole;    /* for a line that is the same but for white space */
 	struct ff_ids tokens;
 };
 #define FF_EXCESS_SIDES 1          /* one of the sides has such a line here */
@@ -41,7 +44,7 @@ struct ff_proof_excess {
 struct ff_proof_region {
 	const char *path;
 	uint32_t change_lines;  /* that it added or removed */
-	uint32_t dropped;
+	uint32_t dropped, lost; /* lost: with nothing in their place */
 	struct ff_ids vocabulary; /* words of base and both sides, sorted */
 };
 
