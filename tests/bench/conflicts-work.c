@@ -9,7 +9,7 @@
  * proved result, which are proved, too.  Lines out, words with blanks between:
  *
  *     merge RESULT VERDICT KIND... RULE=N...
- *     file RESULT VERDICT HUNKS SOLVED RULE+RULE PATH
+ *     file RESULT VERDICT HUNKS SOLVED RULE+RULE PATH    (equal space different evil refused unsolved)
  *     tree RESULT VERDICT
  *     seed KIND TRIED PROVED
  */
@@ -92,6 +92,36 @@ static bool like(const struct ff_merge_bytes *a, const struct ff_merge_bytes *b)
 	}
 }
 
+/* Whether the human changed something of the file outside of its conflicts. */
+static int evil(struct bench *b, const struct ff_resolved_path *p, const struct ff_proof_entry *human, struct ff_err *err)
+{
+	const struct ff_merge_conflict *c = NULL;
+	const struct ff_merge_bytes none = { (const unsigned char *)"", 0, NULL };
+	struct ff_merge_bytes text[4] = { none, none, none, none };
+	struct ff_proof_result proof = { 0 };
+	struct ff_proof what = proof_of(b, &b->human);
+	int rc = 0;
+
+	for (size_t i = 0; i < b->r.n_conflicts; i++)
+		if (b->r.conflicts[i].path == p->path)
+			c = &b->r.conflicts[i];
+	if (c->base.mode)
+		rc = b->source.read_blob(b->git, &c->base.id, &text[0], err);
+	if (rc == 0)
+		rc = b->source.read_blob(b->git, &c->target.id, &text[1], err) ||
+		     b->source.read_blob(b->git, &c->change.id, &text[2], err) ||
+		     b->source.read_blob(b->git, &human->id, &text[3], err) ? -1 : 0;
+	if (rc == 0)
+		rc = ff_proof_texts(&what, &(struct ff_proof_text){ p->path, &text[0], &text[1], &text[2], &text[3] }, &proof, err);
+	if (rc == 0)
+		rc = proof.by_rule[FF_PROOF_OUTSIDE] || proof.by_rule[FF_PROOF_MARKER];
+	for (int i = 0; i < 4; i++)
+		if (text[i].hold)
+			b->source.release(b->git, &text[i]);
+	ff_proof_fini(&proof);
+	return rc;
+}
+
 static const char *compare_file(struct bench *b, const struct ff_resolved_path *p, struct ff_err *err)
 {
 	struct ff_merge_bytes x = { 0 }, y = { 0 };
@@ -108,7 +138,7 @@ static const char *compare_file(struct bench *b, const struct ff_resolved_path *
 		return "different";
 	if (b->source.read_blob(b->git, &p->id, &x, err) < 0 || b->source.read_blob(b->git, &human.id, &y, err) < 0)
 		return NULL;
-	verdict = like(&x, &y) ? "space" : "different";
+	verdict = like(&x, &y) ? "space" : evil(b, p, &human, err) > 0 ? "evil" : "different";
 	b->source.release(b->git, &x);
 	b->source.release(b->git, &y);
 	return verdict;
