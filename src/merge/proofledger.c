@@ -130,6 +130,20 @@ static void check_carriers(struct ff_proof_run *run)
 	}
 }
 
+/* A line that carries both sides is there once, not once for each; and one that the base has carries nothing new. */
+static bool may_carry(const struct ff_proof_run *run, size_t j)
+{
+	const struct ff_proof_excess *e = &run->excess[j];
+
+	for (size_t i = 0; i < run->n_excess; i++) {
+		const struct ff_proof_excess *other = &run->excess[i];
+
+		if (i != j && other->used && other->region == e->region && ff_ids_equal(&other->tokens, &e->tokens))
+			return false;
+	}
+	return !e->known;
+}
+
 static void match_carried(struct ff_proof_run *run)
 {
 	for (size_t i = 0; i < run->n_missing; i++) {
@@ -141,7 +155,7 @@ static void match_carried(struct ff_proof_run *run)
 
 			if (e->region != m->region || (e->used & side) || m->side == FF_SIDE_BOTH)
 				continue;
-			if (!made_of_both(run, e) || !carries(run, &e->tokens, m))
+			if (!may_carry(run, j) || !made_of_both(run, e) || !carries(run, &e->tokens, m))
 				continue;
 			e->used |= side;
 			m->done = true;

@@ -63,26 +63,6 @@ static int differences(struct ff_region *g, struct ff_lines_diff *d, const struc
 	return 0;
 }
 
-static void find_around(struct ff_region *g, const struct ff_lines_conflicts *found, const struct ff_lines_region *r)
-{
-	const char *p = found->settled + r->settled_at, *q = found->settled + r->settled_end;
-	const char *end = found->settled + found->settled_len, *nl;
-
-	if (p > found->settled) {
-		const char *from = p - 1;
-
-		while (from > found->settled && from[-1] != '\n')
-			from--;
-		g->before = from;
-		g->before_len = (size_t)(p - from);
-	}
-	if (q < end) {
-		nl = memchr(q, '\n', (size_t)(end - q));
-		g->behind = q;
-		g->behind_len = (size_t)((nl ? nl + 1 : end) - q);
-	}
-}
-
 int ff_region_open(const struct ff_proof *proof, const struct ff_lines_conflicts *found, size_t i,
 		   struct ff_region *ret, struct ff_err *err)
 {
@@ -99,7 +79,6 @@ int ff_region_open(const struct ff_proof *proof, const struct ff_lines_conflicts
 		for (uint32_t l = 0; l <= side->n; l++)
 			side->line[l] = t->data + t->start[r->at[s] + l];
 	}
-	find_around(ret, found, r);
 	rc = differences(ret, &diff, found, r, err);
 	ff_lines_diff_fini(&diff);
 	return rc;

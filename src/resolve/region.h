@@ -27,8 +27,6 @@ struct ff_region {
 	struct ff_region_side side[3]; /* the base has neither base nor changes */
 	uint32_t *pair;        /* of each line of the target: the same one of the change, or UINT32_MAX */
 	uint32_t *pair_back;
-	const char *before, *behind; /* settled lines around it, or NULL at an end of the text */
-	size_t before_len, behind_len;
 	bool union_wanted;
 	struct ff_words words;
 };

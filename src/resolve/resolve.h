@@ -10,7 +10,7 @@
  *   1 trivial      both sides say the same but for white space, edits that
  *                  touch but do not overlap, lists that may be joined
  *   3 structured   one side has all that the other did and more, edits of one
- *                  line in different places, lines put into a sorted list
+ *                  line in different places
  *
  * (Rung 2, the memory, is not here yet.)  Nothing is guessed: a conflict that
  * no rule is made for stays one.  Pure: objects come from the source that the

@@ -141,8 +141,17 @@ static bool same_change(const struct ff_lines_change *a, const struct tokens *ta
 	       memcmp(ta->ids + a->at_b, tb->ids + b->at_b, a->n_b * sizeof *ta->ids) == 0;
 }
 
-/* Edits of both sides with at least one token between them; equal ones once. */
-static bool weave(const struct tokens *b, const struct tokens *t, const struct changes *ct, const struct tokens *c,
+/* Between two edits stands a word that neither touched. */
+static bool apart(const struct ff_words *words, const struct tokens *b, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++)
+		if (ff_words_is_word(words, b->ids[i]))
+			return true;
+	return false;
+}
+
+/* Edits of both sides with at least one word between them; equal ones once. */
+static bool weave(const struct ff_words *words, const struct tokens *b, const struct tokens *t, const struct changes *ct, const struct tokens *c,
 		  const struct changes *cc, struct ff_buf *out)
 {
 	size_t i = 0, j = 0;
@@ -161,7 +170,7 @@ static bool weave(const struct tokens *b, const struct tokens *t, const struct c
 			j++;
 			continue;
 		}
-		if (next && now->at_a + now->n_a >= next->at_a)
+		if (next && (at > next->at_a || !apart(words, b, at, next->at_a)))
 			return false;
 		i += first;
 		j += !first;
@@ -181,7 +190,7 @@ static bool merge_tokens(struct ff_words *words, const char *const from[3], cons
 		return false;
 	ct = token_changes(&b, &t);
 	cc = token_changes(&b, &c);
-	done = weave(&b, &t, &ct, &c, &cc, out);
+	done = weave(words, &b, &t, &ct, &c, &cc, out);
 	ff_free(&ct.list);
 	ff_free(&cc.list);
 	return done;
@@ -218,77 +227,6 @@ static bool by_token(struct ff_region *g, struct ff_buf *out)
 	return g->side[FF_BASE].n && merge_tokens(&g->words, from, to, out);
 }
 
-/* --- lines that are kept in order */
-
-static int compare_lines(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-	int rc = memcmp(a, b, a_len < b_len ? a_len : b_len);
-
-	return rc ? rc : a_len < b_len ? -1 : a_len > b_len;
-}
-
-static bool in_order(const struct ff_region *g, const struct ff_region_side *s)
-{
-	for (uint32_t i = 1; i < s->n; i++)
-		if (compare_lines(s->line[i - 1], ff_region_len(s, i - 1), s->line[i], ff_region_len(s, i)) >= 0)
-			return false;
-	return s->n && g->before && g->behind &&
-	       compare_lines(g->before, g->before_len, s->line[0], ff_region_len(s, 0)) < 0 &&
-	       compare_lines(s->line[s->n - 1], ff_region_len(s, s->n - 1), g->behind, g->behind_len) < 0;
-}
-
-static size_t first_word(const char *p, size_t n)
-{
-	size_t i = 0;
-
-	while (i < n && (p[i] == ' ' || p[i] == '\t'))
-		i++;
-	while (i < n && !ff_words_blank(p[i]))
-		i++;
-	return i;
-}
-
-/* All begin with the same word, as the imports of most languages do, or are one word each. */
-static bool alike(const struct ff_region *g)
-{
-	size_t n = first_word(g->before, g->before_len);
-
-	if (!n || ff_region_line_is_blank(g->before, n))
-		return false;
-	for (int s = FF_TARGET; s <= FF_CHANGE; s++)
-		for (uint32_t i = 0; i < g->side[s].n; i++)
-			if (first_word(g->side[s].line[i], ff_region_len(&g->side[s], i)) != n ||
-			    memcmp(g->side[s].line[i], g->before, n) != 0)
-				return false;
-	return true;
-}
-
-/* Both only add or remove lines of a sorted list: what is left of it and what is new, sorted. */
-static bool sorted(struct ff_region *g, struct ff_buf *out)
-{
-	const struct ff_region_side *t = &g->side[FF_TARGET], *c = &g->side[FF_CHANGE];
-	uint32_t i = 0, j = 0;
-
-	if (!in_order(g, t) || !in_order(g, c) || !alike(g))
-		return false;
-	while (i < t->n || j < c->n) {
-		int order = i == t->n ? 1 : j == c->n ? -1
-			: compare_lines(t->line[i], ff_region_len(t, i), c->line[j], ff_region_len(c, j));
-
-		if (order <= 0) {
-			if (order == 0 || t->base[i] == UINT32_MAX || c->kept[t->base[i]] != UINT32_MAX)
-				ff_region_copy(out, t, i, i + 1);
-			i++;
-			j += order == 0;
-		} else {
-			if (c->base[j] == UINT32_MAX || t->kept[c->base[j]] != UINT32_MAX)
-				ff_region_copy(out, c, j, j + 1);
-			j++;
-		}
-	}
-	return true;
-}
-
 const struct ff_region_rule ff_structured_rules[] = {
-	{ "contained", contained }, { "line-tokens", by_line }, { "sorted", sorted }, { "tokens", by_token }, { NULL, NULL },
+	{ "contained", contained }, { "line-tokens", by_line }, { "tokens", by_token }, { NULL, NULL },
 };

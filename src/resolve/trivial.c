@@ -50,22 +50,31 @@ static bool other_spaced(struct ff_region *g, struct ff_buf *out)
 	return false;
 }
 
-/* Each changed other lines of the base, which only touch: both. Two insertions at one place have no order. */
+/* Lines changed where they stand, or taken away. What is put between lines belongs to one of them, and to which is not to be seen. */
+static bool in_place(const struct ff_region_side *s)
+{
+	for (size_t i = 0; i < s->n_changes; i++)
+		if (s->changes[i].n_b && s->changes[i].n_b != s->changes[i].n_a)
+			return false;
+	return s->n_changes > 0;
+}
+
+/* Each changed other lines of the base, which only touch: both. */
 static bool adjacent(struct ff_region *g, struct ff_buf *out)
 {
 	const struct ff_region_side *t = &g->side[FF_TARGET], *c = &g->side[FF_CHANGE], *base = &g->side[FF_BASE];
 	size_t i = 0, j = 0;
 	uint32_t at = 0;
 
-	if (!t->n_changes || !c->n_changes)
+	if (!in_place(t) || !in_place(c))
 		return false;
 	while (i < t->n_changes || j < c->n_changes) {
 		const struct ff_lines_change *a = i < t->n_changes ? &t->changes[i] : NULL;
 		const struct ff_lines_change *b = j < c->n_changes ? &c->changes[j] : NULL;
-		bool first = a && (!b || a->at_a < b->at_a || (a->at_a == b->at_a && a->n_a == 0));
+		bool first = a && (!b || a->at_a < b->at_a);
 		const struct ff_lines_change *now = first ? a : b, *next = first ? b : a;
 
-		if (next && (now->at_a + now->n_a > next->at_a || (now->at_a == next->at_a && now->n_a == 0 && next->n_a == 0)))
+		if (next && now->at_a + now->n_a > next->at_a)
 			return false;
 		ff_region_copy(out, base, at, now->at_a);
 		ff_region_copy(out, first ? t : c, now->at_b, now->at_b + now->n_b);

@@ -90,11 +90,11 @@ static void refused(struct bench *b, const char *result, enum ff_proof_rule rule
 /* Target and change rewrite one line, each another word of it. */
 static void one_line(struct bench *b)
 {
-	merge(b, "a=" HEAD "call(red, big)\\n" TAIL "\nz=same\\n\n", "a=" HEAD "call(blue, big)\\n" TAIL "\nz=same\\n\n",
-	      "a=" HEAD "call(red, small)\\n" TAIL "\nz=new\\n\n");
+	merge(b, "a=" HEAD "call(red, at, big)\\n" TAIL "\nz=same\\n\n", "a=" HEAD "call(blue, at, big)\\n" TAIL "\nz=same\\n\n",
+	      "a=" HEAD "call(red, at, small)\\n" TAIL "\nz=new\\n\n");
 	assert_false(b->result.clean);
 }
-#define BOTH "a=" HEAD "call(blue, small)\\n" TAIL "\nz=new\\n\n"
+#define BOTH "a=" HEAD "call(blue, at, small)\\n" TAIL "\nz=new\\n\n"
 
 static void test_carried(void **state)
 {
@@ -112,10 +112,10 @@ static void test_sides(void **state)
 	struct bench *b = *state;
 
 	one_line(b);
-	refused(b, "a=" HEAD "call(blue, big)\\n" TAIL "\nz=new\\n\n", FF_PROOF_DROPPED_CHANGE);
-	assert_string_equal(b->proof.reasons[0].text, "call(red, small)");
-	refused(b, "a=" HEAD "call(red, small)\\n" TAIL "\nz=new\\n\n", FF_PROOF_DROPPED_TARGET);
-	assert_string_equal(b->proof.reasons[0].text, "call(blue, big)");
+	refused(b, "a=" HEAD "call(blue, at, big)\\n" TAIL "\nz=new\\n\n", FF_PROOF_DROPPED_CHANGE);
+	assert_string_equal(b->proof.reasons[0].text, "call(red, at, small)");
+	refused(b, "a=" HEAD "call(red, at, small)\\n" TAIL "\nz=new\\n\n", FF_PROOF_DROPPED_TARGET);
+	assert_string_equal(b->proof.reasons[0].text, "call(blue, at, big)");
 	assert_string_equal(b->proof.reasons[0].path, "a");
 }
 
@@ -124,13 +124,13 @@ static void test_outside(void **state)
 	struct bench *b = *state;
 
 	one_line(b);
-	refused(b, "a=one\\ntwo\\nTHREE\\nfour\\ncall(blue, small)\\n" TAIL "\nz=new\\n\n", FF_PROOF_OUTSIDE);
+	refused(b, "a=one\\ntwo\\nTHREE\\nfour\\ncall(blue, at, small)\\n" TAIL "\nz=new\\n\n", FF_PROOF_OUTSIDE);
 	assert_string_equal(b->proof.reasons[0].text, "three");
 	assert_int_equal(b->proof.reasons[0].line, 0);
 	assert_string_equal(b->proof.reasons[1].text, "THREE");
 	assert_int_equal(b->proof.reasons[1].line, 3);
-	refused(b, "a=one\\ntwo \\nthree\\nfour\\ncall(blue, small)\\n" TAIL "\nz=new\\n\n", FF_PROOF_OUTSIDE);
-	refused(b, "a=" HEAD "call(blue, small)\\nsix\\nseven\\nnine\\n\nz=new\\n\n", FF_PROOF_OUTSIDE);
+	refused(b, "a=one\\ntwo \\nthree\\nfour\\ncall(blue, at, small)\\n" TAIL "\nz=new\\n\n", FF_PROOF_OUTSIDE);
+	refused(b, "a=" HEAD "call(blue, at, small)\\nsix\\nseven\\nnine\\n\nz=new\\n\n", FF_PROOF_OUTSIDE);
 }
 
 static void test_paths(void **state)
@@ -138,13 +138,13 @@ static void test_paths(void **state)
 	struct bench *b = *state;
 
 	one_line(b);
-	refused(b, "a=" HEAD "call(blue, small)\\n" TAIL "\nz=same\\n\n", FF_PROOF_CLEAN_PATH);
-	refused(b, "a=" HEAD "call(blue, small)\\n" TAIL "\n", FF_PROOF_FILE_LOST);
+	refused(b, "a=" HEAD "call(blue, at, small)\\n" TAIL "\nz=same\\n\n", FF_PROOF_CLEAN_PATH);
+	refused(b, "a=" HEAD "call(blue, at, small)\\n" TAIL "\n", FF_PROOF_FILE_LOST);
 	assert_string_equal(b->proof.reasons[0].path, "z");
 	refused(b, "z=new\\n\n", FF_PROOF_FILE_LOST);
 	refused(b, BOTH "y=more\\n\n", FF_PROOF_FILE_ADDED);
-	refused(b, "100755:a=" HEAD "call(blue, small)\\n" TAIL "\nz=new\\n\n", FF_PROOF_MODE);
-	refused(b, "a=" HEAD "call(blue, small)\\n" TAIL "\n100755:z=new\\n\n", FF_PROOF_MODE);
+	refused(b, "100755:a=" HEAD "call(blue, at, small)\\n" TAIL "\nz=new\\n\n", FF_PROOF_MODE);
+	refused(b, "a=" HEAD "call(blue, at, small)\\n" TAIL "\n100755:z=new\\n\n", FF_PROOF_MODE);
 }
 
 static void test_marker(void **state)
@@ -152,7 +152,7 @@ static void test_marker(void **state)
 	struct bench *b = *state;
 
 	one_line(b);
-	assert_false(proved(b, "a=" HEAD "<<<<<<< target\\ncall(blue, small)\\n" TAIL "\nz=new\\n\n"));
+	assert_false(proved(b, "a=" HEAD "<<<<<<< target\\ncall(blue, at, small)\\n" TAIL "\nz=new\\n\n"));
 	assert_int_equal(b->proof.by_rule[FF_PROOF_MARKER], 1);
 	assert_int_equal(b->proof.reasons[0].line, 5);
 	/* A heading that both sides have is none. */
@@ -165,8 +165,8 @@ static void test_doubled(void **state)
 	struct bench *b = *state;
 
 	one_line(b);
-	assert_false(proved(b, "a=" HEAD "call(blue, small)\\ncall(blue, small)\\n" TAIL "\nz=new\\n\n"));
-	assert_false(proved(b, "a=" HEAD "call(blue, small) call(blue, small)\\n" TAIL "\nz=new\\n\n"));
+	assert_false(proved(b, "a=" HEAD "call(blue, at, small)\\ncall(blue, at, small)\\n" TAIL "\nz=new\\n\n"));
+	assert_false(proved(b, "a=" HEAD "call(blue, at, small) call(blue, at, small)\\n" TAIL "\nz=new\\n\n"));
 	merge(b, "a=" HEAD TAIL "\n", "a=" HEAD "left one\\nleft two\\n" TAIL "\n", "a=" HEAD "right one\\n" TAIL "\n");
 	assert_true(proved(b, "a=" HEAD "left one\\nleft two\\nright one\\n" TAIL "\n"));
 	assert_true(proved(b, "a=" HEAD "right one\\nleft one\\nleft two\\n" TAIL "\n"));
@@ -175,6 +175,18 @@ static void test_doubled(void **state)
 	refused(b, "a=" HEAD "left one\\nright one\\n" TAIL "\n", FF_PROOF_DROPPED_TARGET);
 	refused(b, "a=" HEAD "left one\\nleft two\\n" TAIL "\n", FF_PROOF_DROPPED_CHANGE);
 	refused(b, "a=" HEAD "left one\\nleft two\\nright one\\nbrand new\\n" TAIL "\n", FF_PROOF_INVENTED);
+}
+
+/* A line of the base does not carry what a side put elsewhere; a line that carries both is there once. */
+static void test_carried_once(void **state)
+{
+	struct bench *b = *state;
+
+	merge(b, "a=" HEAD "@Null\\nstatic Res make(path)\\n" TAIL "\n", "a=" HEAD "static @Null Res make(path)\\n" TAIL "\n",
+	      "a=" HEAD "@Null\\nstatic Res make(path, cached)\\n" TAIL "\n");
+	assert_false(proved(b, "a=" HEAD "@Null\\nstatic Res make(path, cached)\\n" TAIL "\n"));
+	assert_true(proved(b, "a=" HEAD "static @Null Res make(path, cached)\\n" TAIL "\n"));
+	assert_false(proved(b, "a=" HEAD "static @Null Res make(path, cached)\\nstatic @Null Res make(path, cached)\\n" TAIL "\n"));
 }
 
 /* What both share by chance belongs to each; what both wrote alike is there once. */
@@ -223,12 +235,12 @@ static void test_bounds(void **state)
 
 	one_line(b);
 	b->bounds = (struct ff_proof_bounds){ .change_percent = 100, .lost_percent = 100 };
-	assert_true(proved(b, "a=" HEAD "call(blue, big)\\n" TAIL "\nz=new\\n\n"));
+	assert_true(proved(b, "a=" HEAD "call(blue, at, big)\\n" TAIL "\nz=new\\n\n"));
 	assert_int_equal(b->proof.n_dropped, 1);
 	assert_true(b->proof.reasons[0].allowed);
-	assert_false(proved(b, "a=" HEAD "call(red, small)\\n" TAIL "\nz=new\\n\n"));
+	assert_false(proved(b, "a=" HEAD "call(red, at, small)\\n" TAIL "\nz=new\\n\n"));
 	b->bounds.target_lines = 1;
-	assert_true(proved(b, "a=" HEAD "call(red, small)\\n" TAIL "\nz=new\\n\n"));
+	assert_true(proved(b, "a=" HEAD "call(red, at, small)\\n" TAIL "\nz=new\\n\n"));
 }
 
 static void test_kinds(void **state)
@@ -279,8 +291,10 @@ static void test_rungs(void **state)
 	solved(b, "same", FF_RUNG_TRIVIAL, "a=" HEAD "new  word\\n" TAIL "\n");
 	merge(b, "a=" HEAD TAIL "\n", "a=" HEAD "alpha\\nbeta\\n" TAIL "\n", "a=" HEAD "alpha\\nbeta\\ngamma\\n" TAIL "\n");
 	solved(b, "contained", FF_RUNG_STRUCTURED, "a=" HEAD "alpha\\nbeta\\ngamma\\n" TAIL "\n");
-	merge(b, "a=use a;\\nuse z;\\n\n", "a=use a;\\nuse f;\\nuse z;\\n\n", "a=use a;\\nuse d;\\nuse z;\\n\n");
-	solved(b, "sorted", FF_RUNG_STRUCTURED, "a=use a;\\nuse d;\\nuse f;\\nuse z;\\n\n");
+	merge(b, "a=" HEAD "f(\\n int old,\\n int b)\\n" TAIL "\n", "a=" HEAD "f(int old, int b, int c)\\n" TAIL "\n",
+	      "a=" HEAD "f(\\n long old,\\n int b)\\n" TAIL "\n");
+	solve(b);
+	assert_false(b->resolved.solved); /* nothing stands between the break of the line and the type */
 }
 
 static void test_lists(void **state)
@@ -324,7 +338,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_carried), T(test_sides), T(test_outside), T(test_paths), T(test_marker), T(test_doubled), T(test_shared),
+		T(test_carried), T(test_sides), T(test_outside), T(test_paths), T(test_marker), T(test_doubled), T(test_carried_once), T(test_shared),
 		T(test_removed), T(test_line_ends), T(test_bounds), T(test_kinds), T(test_rungs), T(test_lists),
 		T(test_rungs_off), T(test_open),
 	};
