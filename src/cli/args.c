@@ -24,7 +24,7 @@ static const struct ff_cli_command commands[] = {
 #undef FF_CLI_CMD
 };
 
-_Static_assert(FF_CLI_OPTS <= 32, "options are bits of an unsigned");
+_Static_assert(FF_CLI_OPTS <= 64, "options are bits of a uint64_t");
 
 const struct ff_cli_command *ff_args_command(const char *name)
 {
@@ -34,18 +34,18 @@ const struct ff_cli_command *ff_args_command(const char *name)
 	return NULL;
 }
 
-static unsigned permitted(const struct ff_args *a)
+static uint64_t permitted(const struct ff_args *a)
 {
 	return a->command ? FF_CLI_ALWAYS | a->command->options : FF_CLI_FIRST;
 }
 
 /* The option of that name (n bytes) or letter; FF_CLI_OPTS when the command takes none such. */
-static enum ff_cli_opt find(unsigned allowed, const char *name, size_t n, char letter)
+static enum ff_cli_opt find(uint64_t allowed, const char *name, size_t n, char letter)
 {
 	for (enum ff_cli_opt i = 0; i < FF_CLI_OPTS; i++) {
 		const struct option *o = &options[i];
 
-		if (!(allowed & 1u << i))
+		if (!(allowed & UINT64_C(1) << i))
 			continue;
 		if (letter ? o->letter == letter : o->name && strlen(o->name) == n && !memcmp(o->name, name, n))
 			return i;
@@ -97,14 +97,14 @@ static int take_option(struct ff_args *a, char **argv, struct ff_err *err)
 static int check(const struct ff_args *a, struct ff_err *err)
 {
 	const struct ff_cli_command *c = a->command;
-	unsigned wanted = c ? FF_CLI_ALWAYS | c->options : FF_CLI_FIRST;
+	uint64_t wanted = c ? FF_CLI_ALWAYS | c->options : FF_CLI_FIRST;
 
 	if (ff_args_value(a, FF_CLI_OPT_HELP) || ff_args_value(a, FF_CLI_OPT_VERSION))
 		return 0;
 	if (!c)
 		return ff_err_set(err, FF_E_USAGE, "a command is missing: see " FF_NAME " help");
 	for (size_t i = 0; i < a->n_given; i++)
-		if (!(wanted & 1u << a->given[i].opt))
+		if (!(wanted & UINT64_C(1) << a->given[i].opt))
 			return ff_err_set(err, FF_E_USAGE, "%s does not know --%s: see " FF_NAME " help %s",
 					  c->name, options[a->given[i].opt].name, c->name);
 	if (a->n_operand < c->least || (c->most >= 0 && a->n_operand > c->most))
@@ -155,13 +155,13 @@ const char *ff_args_value(const struct ff_args *a, enum ff_cli_opt opt)
 	return NULL;
 }
 
-static void help_options(unsigned which, struct ff_buf *out)
+static void help_options(uint64_t which, struct ff_buf *out)
 {
 	for (enum ff_cli_opt i = 0; i < FF_CLI_OPTS; i++) {
 		const struct option *o = &options[i];
 		char left[64];
 
-		if (!(which & 1u << i))
+		if (!(which & UINT64_C(1) << i))
 			continue;
 		(void)snprintf(left, sizeof left, "%c%c%s%s%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
 			       o->letter && o->name ? ", " : "  ", o->name ? "--" : "", o->name ? o->name : "",

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -27,8 +28,8 @@ enum ff_cli_opt {
 };
 
 /* Options that may stand before the command, and that every command takes. */
-#define FF_CLI_ALWAYS (1u << FF_CLI_OPT_CONFIG | 1u << FF_CLI_OPT_SET | 1u << FF_CLI_OPT_COLOR | 1u << FF_CLI_OPT_HELP)
-#define FF_CLI_FIRST (FF_CLI_ALWAYS | 1u << FF_CLI_OPT_JSON | 1u << FF_CLI_OPT_VERSION)
+#define FF_CLI_ALWAYS (UINT64_C(1) << FF_CLI_OPT_CONFIG | UINT64_C(1) << FF_CLI_OPT_SET | UINT64_C(1) << FF_CLI_OPT_COLOR | UINT64_C(1) << FF_CLI_OPT_HELP)
+#define FF_CLI_FIRST (FF_CLI_ALWAYS | UINT64_C(1) << FF_CLI_OPT_JSON | UINT64_C(1) << FF_CLI_OPT_VERSION)
 
 struct ff_cli;
 struct ff_args;
@@ -42,7 +43,7 @@ struct ff_cli_command {
 	const char *operands;
 	int least, most;   /* operands; most -1: everything behind the name is an operand */
 	bool over_ssh;     /* flowforge shell lets it through */
-	unsigned options;  /* bits of enum ff_cli_opt */
+	uint64_t options;  /* bits of enum ff_cli_opt */
 	const char *help;
 };
 
