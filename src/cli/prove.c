@@ -10,8 +10,8 @@
 #include "cli/commands.h"
 #include "cli/trees.h"
 #include "conf/conf.h"
+#include "engine/engine.h"
 #include "git/git.h"
-#include "git/handover.h"
 #include "git/mergetree.h"
 #include "git/pack.h"
 #include "git/source.h"
@@ -27,8 +27,7 @@ struct work {
 	struct ff_cli *cli;
 	struct ff_git *git;
 	struct ff_merge_source source;
-	struct ff_handover handover;
-	char *program; /* git, or NULL */
+	struct ff_engine engine;
 	unsigned rungs;
 	bool write;
 	struct ff_merge merge;
@@ -39,7 +38,7 @@ struct work {
 static void work_fini(struct work *w)
 {
 	ff_merge_result_fini(&w->result);
-	ff_free(&w->program);
+	ff_engine_fini(&w->engine);
 	ff_git_close(&w->git);
 }
 
@@ -58,8 +57,8 @@ static int merge(struct work *w, const char *const words[3], struct ff_err *err)
 	    tree(w, "change", words[2], &w->merge.change, err) < 0)
 		return -1;
 	w->merge.attributes = w->merge.target;
-	w->merge.limits = ff_trees_limits(w->cli->conf);
-	return ff_git_merge_trees(w->git, &w->merge, w->program ? &w->handover : NULL, &w->result, &why, err);
+	w->merge.limits = w->engine.limits;
+	return ff_git_merge_trees(w->git, &w->merge, ff_engine_handover(&w->engine), &w->result, &why, err);
 }
 
 static struct ff_proof proof_of(const struct work *w)
@@ -82,7 +81,7 @@ static int open_work(struct work *w, struct ff_cli *cli, const struct ff_args *a
 	if (ff_cli_conf(cli, args, err) < 0 || ff_trees_repo(args, &w->git, err) < 0)
 		return -1;
 	ff_git_source(w->git, &w->source);
-	ff_trees_handover(cli, &w->handover, &w->program);
+	ff_trees_engine(cli, &w->engine);
 	return 0;
 }
 
