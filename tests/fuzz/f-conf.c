@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void use(const struct ff_conf *c)
 {
 	FF_AUTO(ff_buf_fini) struct ff_buf out;
-	size_t lines = 0, want = 12;
+	size_t lines = 0, want = 13;
 
 	ff_buf_init(&out, 64 * 1024 * 1024);
 	ff_conf_print(c, &out);
