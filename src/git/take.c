@@ -3,20 +3,22 @@
  * The tree that a dead job left, read as hostile bytes: every name is opened
  * relative to its folder with openat2(2), nothing is followed, what cannot be
  * in a Git tree is left out.  What is left out stays as base has it, so that
- * a planted FIFO never deletes a file of the branch.
+ * a planted FIFO never deletes a file of the branch.  An overlay's upper layer
+ * holds the changes alone; what it says nothing of comes from the tree that
+ * the lower layer was made from, without reading a file of it.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/text.h"
+#include "git/beneath.h"
+#include "git/layer.h"
 #include "git/lib.h"
 #include "git/tree.h"
 
@@ -41,16 +43,6 @@ struct made {
 	git_filemode_t mode; /* 0: nothing */
 	git_oid oid;
 };
-
-static int enter(int dir, const char *name, uint64_t flags)
-{
-	struct open_how how = {
-		.flags = flags | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-	};
-
-	return (int)syscall(SYS_openat2, dir, name, &how, sizeof how);
-}
 
 /* The path of an entry for people. Freed by ff_free. */
 static char *shown(const struct run *r, const char *name)
@@ -104,9 +96,9 @@ void ff_git_taken_fini(struct ff_git_taken *taken)
 
 /* --- what base has */
 
-static const git_tree_entry *base_entry(const git_tree *base, const char *name)
+static const git_tree_entry *entry_of(const git_tree *tree, const char *name)
 {
-	return base ? git_tree_entry_byname(base, name) : NULL;
+	return tree ? git_tree_entry_byname(tree, name) : NULL;
 }
 
 static bool same_as_base(const git_tree_entry *e, const struct made *m)
@@ -121,7 +113,8 @@ static void keep_base(const git_tree_entry *e, struct made *m)
 		m->oid = *git_tree_entry_id(e);
 }
 
-static int load_base(struct run *r, const git_tree_entry *e, git_tree **ret_tree, struct ff_err *err)
+/* The folder that an entry of base or of the lower layer is, if it is one. */
+static int load_below(struct run *r, const git_tree_entry *e, git_tree **ret_tree, struct ff_err *err)
 {
 	int rc;
 
@@ -129,41 +122,6 @@ static int load_base(struct run *r, const git_tree_entry *e, git_tree **ret_tree
 		return 0;
 	rc = git_tree_lookup(ret_tree, r->git->repo, git_tree_entry_id(e));
 	return rc < 0 ? ff_git_lib_fail(err, rc, "a folder of commit %.12s", r->what->base) : 0;
-}
-
-/* --- opening */
-
-/* Adds rights of ours to what we own, through an O_PATH descriptor of it; 0, or -1 with errno. */
-static int make_usable(int dir, const char *name, mode_t add)
-{
-	FF_AUTO(ff_close) int fd = enter(dir, name, O_PATH);
-	char self[32];
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -1;
-	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
-		errno = EACCES;
-		return -1;
-	}
-	(void)snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-	return fchmodat(AT_FDCWD, self, (st.st_mode & 07777) | add, 0);
-}
-
-static int open_usable(int dir, const char *name, uint64_t flags, mode_t add)
-{
-	int fd = enter(dir, name, flags);
-
-	if (fd >= 0 || errno != EACCES)
-		return fd;
-	return make_usable(dir, name, add) < 0 ? -1 : enter(dir, name, flags);
-}
-
-static bool same_state(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
 /* --- regular files */
@@ -193,25 +151,6 @@ static int count_file(struct run *r, const char *name, int64_t size, struct ff_e
 	return 0;
 }
 
-/* Up to n bytes, fewer only at the end of the file. */
-static ssize_t read_full(int fd, char *p, size_t n)
-{
-	size_t got = 0;
-
-	while (got < n) {
-		ssize_t k = read(fd, p + got, n - got);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0)
-			return -1;
-		if (k == 0)
-			break;
-		got += (size_t)k;
-	}
-	return (ssize_t)got;
-}
-
 static int write_blob(struct run *r, const void *p, size_t n, const git_tree_entry *base, git_oid *ret_oid,
 		      struct ff_err *err)
 {
@@ -229,7 +168,7 @@ static int take_whole(struct run *r, const char *name, int fd, size_t size, cons
 		      git_oid *ret_oid, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *data = ff_calloc(size + 1, 1);
-	ssize_t got = read_full(fd, data, size + 1);
+	ssize_t got = ff_beneath_read(fd, data, size + 1);
 
 	if (got < 0)
 		return fail_at(r, name, err);
@@ -247,7 +186,7 @@ static int take_stream(struct run *r, const char *name, int fd, int64_t size, gi
 
 	while (rc == 0 && left > 0) {
 		size_t want = left < (int64_t)CHUNK ? (size_t)left : CHUNK;
-		ssize_t got = read_full(fd, chunk, want);
+		ssize_t got = ff_beneath_read(fd, chunk, want);
 
 		if (got < 0)
 			return fail_at(r, name, err);
@@ -264,8 +203,9 @@ static int take_stream(struct run *r, const char *name, int fd, int64_t size, gi
 static int take_file(struct run *r, int dir, const char *name, const git_tree_entry *base, struct made *m,
 		     const char **ret_bad, struct ff_err *err)
 {
-	FF_AUTO(ff_close) int fd = open_usable(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, S_IRUSR);
+	FF_AUTO(ff_close) int fd = ff_beneath_open_usable(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, S_IRUSR);
 	struct stat before, after;
+	bool opaque;
 
 	if (fd < 0 && errno == EXDEV) {
 		*ret_bad = "another file system";
@@ -275,6 +215,8 @@ static int take_file(struct run *r, int dir, const char *name, const git_tree_en
 		return fail_at(r, name, err);
 	if (!S_ISREG(before.st_mode))
 		return changed_at(r, name, err);
+	if (r->what->lower && ff_layer_marks(fd, r->what->user_marks, &opaque, err) < 0)
+		return -1;
 	if (count_file(r, name, before.st_size, err) < 0)
 		return -1;
 	m->mode = before.st_mode & S_IXUSR ? GIT_FILEMODE_BLOB_EXECUTABLE : GIT_FILEMODE_BLOB;
@@ -284,7 +226,7 @@ static int take_file(struct run *r, int dir, const char *name, const git_tree_en
 	} else if (take_stream(r, name, fd, before.st_size, &m->oid, err) < 0) {
 		return -1;
 	}
-	if (fstat(fd, &after) < 0 || !same_state(&before, &after))
+	if (fstat(fd, &after) < 0 || !ff_beneath_same(&before, &after))
 		return changed_at(r, name, err);
 	return 0;
 }
@@ -294,7 +236,7 @@ static int take_file(struct run *r, int dir, const char *name, const git_tree_en
 static int take_link(struct run *r, int dir, const char *name, int64_t depth, const git_tree_entry *base,
 		     struct made *m, const char **ret_bad, struct ff_err *err)
 {
-	FF_AUTO(ff_close) int fd = enter(dir, name, O_PATH);
+	FF_AUTO(ff_close) int fd = ff_beneath_open(dir, name, O_PATH);
 	char target[LINK_MAX_BYTES];
 	ssize_t n;
 
@@ -315,7 +257,13 @@ static int take_link(struct run *r, int dir, const char *name, int64_t depth, co
 
 /* --- folders */
 
-static int take_folder(struct run *r, int fd, git_tree *base, int64_t depth, struct made *m, struct ff_err *err);
+/* What a folder is compared with: as the commit has it, and as shows through from below; both may be NULL. */
+struct under {
+	git_tree *base, *lower;
+};
+
+static int take_folder(struct run *r, int fd, const struct under *u, int64_t depth, struct made *m,
+		       struct ff_err *err);
 
 struct names {
 	char **all;
@@ -347,7 +295,7 @@ static void add_name(struct names *l, const char *name)
 /* All names first, so that one descriptor a level is enough. */
 static int list_names(struct run *r, int fd, struct names *l, struct ff_err *err)
 {
-	FF_AUTO(ff_close) int own = enter(fd, ".", O_RDONLY | O_DIRECTORY);
+	FF_AUTO(ff_close) int own = ff_beneath_open(fd, ".", O_RDONLY | O_DIRECTORY);
 	FF_AUTO(dir_close) DIR *d = own >= 0 ? fdopendir(own) : NULL;
 	struct dirent *e;
 
@@ -381,7 +329,7 @@ static int keep_submodule(struct run *r, int fd, const git_tree_entry *base, str
 
 static int open_folder(struct run *r, int dir, const char *name, struct stat *ret_st, struct ff_err *err)
 {
-	int fd = open_usable(dir, name, O_RDONLY | O_DIRECTORY, S_IRWXU);
+	int fd = ff_beneath_open_usable(dir, name, O_RDONLY | O_DIRECTORY, S_IRWXU);
 
 	if (fd < 0)
 		return errno == EXDEV ? -2 : fail_at(r, name, err);
@@ -390,10 +338,30 @@ static int open_folder(struct run *r, int dir, const char *name, struct stat *re
 	return fd;
 }
 
-static int take_subfolder(struct run *r, int dir, const char *name, int64_t depth, const git_tree_entry *base,
-			  struct made *m, const char **ret_bad, struct ff_err *err)
+static int load_under(struct run *r, int fd, const git_tree_entry *base, const git_tree_entry *lower,
+		      struct under *ret, struct ff_err *err)
 {
-	FF_AUTO(git_tree_auto) git_tree *below = NULL;
+	bool opaque = false;
+
+	if (load_below(r, base, &ret->base, err) < 0)
+		return -1;
+	if (!r->what->lower)
+		return 0;
+	if (ff_layer_marks(fd, r->what->user_marks, &opaque, err) < 0)
+		return -1;
+	return opaque ? 0 : load_below(r, lower, &ret->lower, err);
+}
+
+static void under_fini(struct under *u)
+{
+	git_tree_auto(&u->base);
+	git_tree_auto(&u->lower);
+}
+
+static int take_subfolder(struct run *r, int dir, const char *name, int64_t depth, const git_tree_entry *base,
+			  const git_tree_entry *lower, struct made *m, const char **ret_bad, struct ff_err *err)
+{
+	FF_AUTO(under_fini) struct under below = { NULL, NULL };
 	size_t path_len = r->path.len;
 	FF_AUTO(ff_close) int fd = -1;
 	struct stat st;
@@ -410,10 +378,10 @@ static int take_subfolder(struct run *r, int dir, const char *name, int64_t dept
 		return -1;
 	if (base && git_tree_entry_filemode(base) == GIT_FILEMODE_COMMIT)
 		return keep_submodule(r, fd, base, m, ret_bad, err);
-	if (load_base(r, base, &below, err) < 0)
+	if (load_under(r, fd, base, lower, &below, err) < 0)
 		return -1;
 	(void)ff_buf_addf(&r->path, "%s/", name);
-	rc = take_folder(r, fd, below, depth + 1, m, err);
+	rc = take_folder(r, fd, &below, depth + 1, m, err);
 	r->path.len = path_len;
 	r->path.data[path_len] = '\0';
 	return rc;
@@ -433,13 +401,15 @@ static const char *special(mode_t mode)
 }
 
 /* Reads what is there, whatever policy says; *ret_bad is set when it cannot be in a tree. */
-static int take_thing(struct run *r, int dir, const char *name, mode_t mode, int64_t depth, const git_tree_entry *base,
+static int take_thing(struct run *r, int dir, const char *name, mode_t mode, int64_t depth, const struct under *u,
 		      struct made *m, const char **ret_bad, struct ff_err *err)
 {
+	const git_tree_entry *base = entry_of(u->base, name);
+
 	if (S_ISREG(mode))
 		return take_file(r, dir, name, base, m, ret_bad, err);
 	if (S_ISDIR(mode))
-		return take_subfolder(r, dir, name, depth, base, m, ret_bad, err);
+		return take_subfolder(r, dir, name, depth, base, entry_of(u->lower, name), m, ret_bad, err);
 	if (S_ISLNK(mode))
 		return take_link(r, dir, name, depth, base, m, ret_bad, err);
 	*ret_bad = special(mode);
@@ -473,21 +443,23 @@ static int insert(struct run *r, git_treebuilder *tb, const char *name, const st
 	return 0;
 }
 
-static int take_entry(struct run *r, int dir, const char *name, git_tree *base_tree, int64_t depth,
+static int take_entry(struct run *r, int dir, const char *name, const struct under *u, int64_t depth,
 		      git_treebuilder *tb, struct ff_err *err)
 {
-	const git_tree_entry *base = base_entry(base_tree, name);
+	const git_tree_entry *base = entry_of(u->base, name);
 	const char *bad = NULL;
 	struct made m = { 0 };
 	struct stat st;
 
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return fail_at(r, name, err);
+	if (r->what->lower && ff_layer_deleted(&st))
+		return 0;
 	if (ff_git_lib_is_dotgit(name, strlen(name))) {
 		skip(r, name, "a name that git keeps for itself");
 		return 0;
 	}
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail_at(r, name, err);
-	if (take_thing(r, dir, name, st.st_mode, depth, base, &m, &bad, err) < 0)
+	if (take_thing(r, dir, name, st.st_mode, depth, u, &m, &bad, err) < 0)
 		return -1;
 	if (!bad && (m.mode || base))
 		bad = refuse(name, &m);
@@ -532,8 +504,41 @@ static bool unchanged(const git_tree *base, git_treebuilder *tb)
 	return true;
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/*
+ * What the layer says nothing of is as it was below.  A submodule is an empty
+ * folder whichever commit it stands for, so that one is as in base.
+ */
+static int show_through(struct run *r, const struct under *u, struct names *names, git_treebuilder *tb,
+			struct ff_err *err)
+{
+	if (u->lower && names->n)
+		qsort(names->all, names->n, sizeof *names->all, by_name);
+	for (size_t i = 0; u->lower && i < git_tree_entrycount(u->lower); i++) {
+		const git_tree_entry *e = git_tree_entry_byindex(u->lower, i);
+		const char *name = git_tree_entry_name(e);
+		const git_tree_entry *base = entry_of(u->base, name);
+		struct made m;
+
+		if (names->n && bsearch(&name, names->all, names->n, sizeof *names->all, by_name))
+			continue;
+		if (base && git_tree_entry_filemode(e) == GIT_FILEMODE_COMMIT &&
+		    git_tree_entry_filemode(base) == GIT_FILEMODE_COMMIT)
+			e = base;
+		keep_base(e, &m);
+		if (insert(r, tb, name, &m, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* An empty folder becomes nothing, except at the root. */
-static int take_folder(struct run *r, int fd, git_tree *base, int64_t depth, struct made *m, struct ff_err *err)
+static int take_folder(struct run *r, int fd, const struct under *u, int64_t depth, struct made *m,
+		       struct ff_err *err)
 {
 	FF_AUTO(git_treebuilder_auto) git_treebuilder *tb = NULL;
 	FF_AUTO(names_fini) struct names names = { NULL, 0, 0 };
@@ -547,17 +552,17 @@ static int take_folder(struct run *r, int fd, git_tree *base, int64_t depth, str
 	if (list_names(r, fd, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.n; i++)
-		if (take_entry(r, fd, names.all[i], base, depth, tb, err) < 0)
+		if (take_entry(r, fd, names.all[i], u, depth, tb, err) < 0)
 			return -1;
-	if (fstat(fd, &after) < 0 || !same_state(&before, &after))
+	if (fstat(fd, &after) < 0 || !ff_beneath_same(&before, &after))
 		return changed_at(r, "", err);
-	if (restore_modules(r, base, tb, err) < 0)
+	if (show_through(r, u, &names, tb, err) < 0 || restore_modules(r, u->base, tb, err) < 0)
 		return -1;
 	if (depth > 0 && git_treebuilder_entrycount(tb) == 0)
 		return 0;
 	m->mode = GIT_FILEMODE_TREE;
-	if (unchanged(base, tb)) {
-		m->oid = *git_tree_id(base);
+	if (unchanged(u->base, tb)) {
+		m->oid = *git_tree_id(u->base);
 		return 0;
 	}
 	rc = git_treebuilder_write(&m->oid, tb);
@@ -566,19 +571,20 @@ static int take_folder(struct run *r, int fd, git_tree *base, int64_t depth, str
 
 static int take_root(struct run *r, struct ff_err *err)
 {
-	FF_AUTO(git_tree_auto) git_tree *base = NULL;
+	FF_AUTO(under_fini) struct under u = { NULL, NULL };
 	FF_AUTO(ff_close) int fd = -1;
 	struct made m = { 0 };
 
-	if (ff_git_lib_tree_of(r->git, r->what->base, &base, err) < 0)
+	if (ff_git_lib_tree_of(r->git, r->what->base, &u.base, err) < 0 ||
+	    (r->what->lower && ff_git_lib_tree_of(r->git, r->what->lower, &u.lower, err) < 0))
 		return -1;
-	fd = enter(r->what->folder_fd, ".", O_RDONLY | O_DIRECTORY);
+	fd = ff_beneath_open(r->what->folder_fd, ".", O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return fail_at(r, "", err);
-	if (take_folder(r, fd, base, 0, &m, err) < 0)
+	if (take_folder(r, fd, &u, 0, &m, err) < 0)
 		return -1;
 	git_oid_tostr(r->out->tree, FF_GIT_OID, &m.oid);
-	r->out->changed = !git_oid_equal(&m.oid, git_tree_id(base));
+	r->out->changed = !git_oid_equal(&m.oid, git_tree_id(u.base));
 	return 0;
 }
 

@@ -33,6 +33,13 @@ int ff_git_checkout(struct ff_git *git, const struct ff_git_checkout *what, stru
 
 struct ff_git_take {
 	const char *base;   /* commit that the folder was made from */
+	/*
+	 * Commit whose checkout is the lower layer of an overlay; folder_fd is its
+	 * upper layer then, and the two together were made from base. NULL: the
+	 * folder is whole.
+	 */
+	const char *lower;
+	bool user_marks;    /* the overlay was mounted with userxattr */
 	int folder_fd;
 	/* Limits, 0: none. Their keys: result.max-files (names of any kind count), -bytes, -file, -depth. */
 	int64_t max_files, max_bytes, max_file, max_depth;
