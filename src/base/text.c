@@ -55,7 +55,7 @@ bool ff_utf8_valid(const void *p, size_t n)
  * C0, DEL, C1, and of Unicode's Cf, Zl, Zp and filler characters those a
  * terminal or reviewer could be fooled with.
  */
-static bool unseen(unsigned cp)
+bool ff_text_hidden(unsigned cp)
 {
 	static const struct { unsigned from, to; } ranges[] = {
 		{ 0x00, 0x1f }, { 0x7f, 0x9f }, { 0xad, 0xad }, { 0x34f, 0x34f }, { 0x61c, 0x61c },
@@ -119,7 +119,7 @@ void ff_text_show(struct ff_buf *out, const void *text, size_t n, size_t max_col
 			return;
 		}
 		len = ff_utf8_next(p, n, &cp);
-		if (len && !unseen(cp))
+		if (len && !ff_text_hidden(cp))
 			(void)ff_buf_add(out, p, len);
 		else
 			show_hidden(out, p, len ? len : 1);

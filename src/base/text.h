@@ -18,6 +18,9 @@ bool ff_utf8_valid(const void *p, size_t n);
 /* Length of the valid UTF-8 sequence at p (1 to 4), 0 when there is none. Sets *ret_cp. */
 unsigned ff_utf8_next(const char *p, size_t n, unsigned *ret_cp);
 
+/* Whether a code point shows nothing itself, or changes how what is around it is shown; also every control character. */
+bool ff_text_hidden(unsigned cp);
+
 /*
  * For a terminal, `remote:` lines and logs: appends p as printable UTF-8 of
  * at most max_columns code points (0: no limit; cut text ends in "...").
