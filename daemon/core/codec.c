@@ -62,6 +62,7 @@ static void set_progress(json_t *o, const struct ff_job *j)
 	set(o, "result_branch", ff_json_from_bytes(branch_of(j->result_ref)));
 	set(o, "result_oid", oid_json(j->result_oid));
 	set(o, "base_oid", oid_json(j->base_oid));
+	set(o, "approved_oid", oid_json(j->approved_oid));
 	set(o, "conflicts", paths_json((const char *const *)j->conflicts));
 	set(o, "tokens_in", json_integer(j->tokens_in));
 	set(o, "tokens_out", json_integer(j->tokens_out));
@@ -136,7 +137,7 @@ json_t *ff_job_message(struct ff_core *core, const struct ff_job *job, const cha
 
 	ff_core_policy(core, job->source_ref, &policy);
 	source = ff_spec_source_name(&policy, job->source_ref);
-	return json_pack("{s:I,s:i,s:s,s:I,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:I,s:o,s:s,s:o}",
+	return json_pack("{s:I,s:i,s:s,s:I,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:I,s:o,s:s,s:s,s:o}",
 			 "job", (json_int_t)job->id, "attempt", job->attempt, "uuid", job->uuid,
 			 "repo_id", (json_int_t)job->repo, "repo", repo_url,
 			 "source_ref", ff_json_from_bytes(job->source_ref), "source_oid", job->source_oid,
@@ -145,7 +146,7 @@ json_t *ff_job_message(struct ff_core *core, const struct ff_job *job, const cha
 			 "pusher", ff_json_from_bytes(job->pusher), "url", url, "env", env_json(core, job->spec.env_name),
 			 "deadline_ms", (json_int_t)ff_conf_int(core->conf, FF_CONF_JOB_DEADLINE),
 			 "steps", steps_json(job), "base_oid", job->base_oid,
-			 "result_ref", ff_json_from_bytes(job->result_ref));
+			 "approved_oid", job->approved_oid, "result_ref", ff_json_from_bytes(job->result_ref));
 }
 
 json_t *ff_event_fields(const struct ff_event *ev)

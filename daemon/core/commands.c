@@ -258,7 +258,7 @@ static void after_change(struct ff_core *core, void *arg, bool ok)
 	free(c);
 }
 
-static void end_after_commit(struct ff_request *r, int64_t job)
+void ff_reply_after_commit(struct ff_request *r, int64_t job)
 {
 	struct committed *c = ff_calloc(1, sizeof *c);
 
@@ -280,7 +280,7 @@ static int cmd_cancel(struct ff_request *r, const json_t *args, struct ff_err *e
 	ev.text = reason && *reason ? reason : "by request";
 	if (ff_core_event(ff_request_core(r), job, &ev, err) < 0 || ff_request_audit(r, "cancel", job->id, reason, err) < 0)
 		return -1;
-	end_after_commit(r, job->id);
+	ff_reply_after_commit(r, job->id);
 	return 0;
 }
 
@@ -318,7 +318,7 @@ static int cmd_retry(struct ff_request *r, const json_t *args, struct ff_err *er
 		ff_turn_fail(core, err); /* half a job would wait for ever for a push that it does not have */
 		return -1;
 	}
-	end_after_commit(r, again->id);
+	ff_reply_after_commit(r, again->id);
 	return 0;
 }
 
@@ -329,8 +329,22 @@ static int cmd_continue(struct ff_request *r, const json_t *args, struct ff_err 
 	if (find_job(r, args, &job, err) < 0 || ff_core_continue(ff_request_core(r), job, "by request", err) < 0 ||
 	    ff_request_audit(r, "continue", job->id, NULL, err) < 0)
 		return -1;
-	end_after_commit(r, job->id);
+	ff_reply_after_commit(r, job->id);
 	return 0;
+}
+
+static int cmd_approve(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+
+	return find_job(r, args, &job, err) < 0 ? -1 : ff_approve(r, job, args, true, err);
+}
+
+static int cmd_reject(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+
+	return find_job(r, args, &job, err) < 0 ? -1 : ff_approve(r, job, args, false, err);
 }
 
 /* --- submit: a push that no hook saw ----------------------------------------------------- */
@@ -611,7 +625,7 @@ static int cmd_audit(struct ff_request *r, const json_t *args, struct ff_err *er
 /* Those that may wait when the record cannot be written. */
 static bool may_wait(command_fn run)
 {
-	return run == cmd_submit || run == cmd_cancel || run == cmd_retry;
+	return run == cmd_submit || run == cmd_cancel || run == cmd_retry || run == cmd_approve || run == cmd_reject;
 }
 
 static int cmd_whoami(struct ff_request *r, const json_t *args, struct ff_err *err)

@@ -65,6 +65,11 @@ const struct ff_token *ff_request_token(const struct ff_request *r);
 /* Runs a command; it ends the request now or later. */
 void ff_command_run(struct ff_request *r, const char *command, const json_t *args);
 
+/* commands.c: ends with the job as it is then. */
+void ff_reply_after_commit(struct ff_request *r, int64_t job);
+/* approve.c: a held job goes on, or ends; the request ends now or later. */
+int ff_approve(struct ff_request *r, const struct ff_job *job, const json_t *args, bool approves, struct ff_err *err);
+
 /* backup.c: the request ends when the copy is handed over; -1: nothing was begun. */
 int ff_backup_start(struct ff_request *r, struct ff_err *err);
 

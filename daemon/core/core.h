@@ -378,6 +378,9 @@ void ff_reconcile(struct ff_core *core, int64_t repo, bool first_time);
 void ff_reconcile_all(struct ff_core *core);
 void ff_reconcile_fini(struct ff_core *core);
 
+/* jobs.c: an approved job is queued, or waits for another of its branch that runs. */
+int ff_core_unhold(struct ff_core *core, struct ff_job *job, struct ff_err *err);
+
 /* --- answers.c: what is pushed to branches of conflicts ----------------------------- */
 /* The conflicted job goes on from there; FF_E_CONFLICT when it is not conflicted. */
 int ff_core_continue(struct ff_core *core, struct ff_job *job, const char *why, struct ff_err *err);

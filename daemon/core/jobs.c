@@ -41,7 +41,7 @@ static void tell(struct ff_core *core, void *arg, bool ok)
 static bool changes_state(enum ff_event_type type)
 {
 	return (type >= FF_EVENT_JOB_CREATED && type <= FF_EVENT_JOB_RETRIED && type != FF_EVENT_JOB_PROGRESS) ||
-	       type == FF_EVENT_JOB_CONTINUED;
+	       type == FF_EVENT_JOB_CONTINUED || type == FF_EVENT_JOB_HELD || type == FF_EVENT_JOB_APPROVED;
 }
 
 static int write_event(struct ff_core *core, struct ff_job *job, struct ff_event *ev, struct ff_err *err)
@@ -142,6 +142,33 @@ static int end_in_turn(struct ff_core *core, const struct ff_job *job, struct ff
 	return core->turn_failed ? ff_err_set(err, why.code, "%s", why.text) : 0;
 }
 
+/* It holds up no other job of its branch, and waits no longer than anybody is likely to look. */
+static int hold_in_turn(struct ff_core *core, const struct ff_job *job, struct ff_err *err)
+{
+	int64_t keep = ff_conf_int(core->conf, FF_CONF_REVIEW_HOLD_TIME);
+
+	if (ff_store_timers_clear(core->store, job->id, err) < 0 ||
+	    (keep && ff_store_timer_set(core->store, job->id, FF_TIMER_TTL, ff_clock_wall() + keep, err) < 0) ||
+	    release_source(core, job, err) < 0) {
+		ff_turn_fail(core, err);
+		return -1;
+	}
+	return 0;
+}
+
+int ff_core_unhold(struct ff_core *core, struct ff_job *job, struct ff_err *err)
+{
+	struct ff_event ev = { .type = FF_EVENT_JOB_QUEUED };
+	int64_t other = 0;
+
+	if (ff_store_timers_clear(core->store, job->id, err) < 0 ||
+	    ff_store_live_of_source(core->store, job->repo, job->source_ref, job->id, &other, err) < 0) {
+		ff_turn_fail(core, err);
+		return -1;
+	}
+	return other ? 0 : ff_core_event(core, job, &ev, err);
+}
+
 /* No more of it than the event has changed. */
 static int save(struct ff_core *core, const struct ff_job *job, const struct ff_event *ev, struct ff_err *err)
 {
@@ -179,8 +206,10 @@ int ff_core_event(struct ff_core *core, struct ff_job *job, struct ff_event *ev,
 	if (!changes_state(ev->type))
 		return 0;
 	after_act(core, job);
-	if (job->state == FF_JOB_QUEUED || ff_job_state_ended(job->state))
+	if (job->state == FF_JOB_QUEUED || job->state == FF_JOB_HELD || ff_job_state_ended(job->state))
 		ff_core_dispatch(core);
+	if (ev->type == FF_EVENT_JOB_HELD)
+		return hold_in_turn(core, job, err);
 	return ff_job_state_ended(job->state) ? end_in_turn(core, job, err) : 0;
 }
 
@@ -327,6 +356,7 @@ static void act_on(struct ff_core *core, const struct ff_act *a)
 			ff_job_action(core, a->job);
 		break;
 	case FF_JOB_HELD:
+		ff_timers_run(core);
 		break;
 	case FF_JOB_COMPLETED:
 	case FF_JOB_FAILED:

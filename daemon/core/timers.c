@@ -30,7 +30,8 @@ static void fire(struct ff_core *core, int64_t id, enum ff_timer_kind kind)
 		if (job->state != FF_JOB_QUEUED && job->state != FF_JOB_WAITING && job->state != FF_JOB_HELD)
 			return; /* it was started in time */
 		ev.type = FF_EVENT_JOB_EXPIRED;
-		ev.text = "it was not started within its time to live";
+		ev.text = job->state == FF_JOB_HELD ? "nobody approved or rejected it within review.hold-time"
+						    : "it was not started within its time to live";
 		break;
 	}
 	if (ff_core_event(core, job, &ev, &err) < 0)

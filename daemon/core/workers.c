@@ -125,7 +125,7 @@ static bool is_news(enum ff_event_type type)
 {
 	static const enum ff_event_type news[] = {
 		FF_EVENT_JOB_PROGRESS, FF_EVENT_CLONE_STARTED, FF_EVENT_CLONE_COMPLETED, FF_EVENT_CONFLICT_DETECTED,
-		FF_EVENT_CONFLICT_RESOLVED, FF_EVENT_PUSH_COMPLETED, FF_EVENT_WORKER_STARTED, FF_EVENT_WORKER_STOPPED,
+		FF_EVENT_CONFLICT_RESOLVED, FF_EVENT_RESULT_REVIEWED, FF_EVENT_PUSH_COMPLETED, FF_EVENT_WORKER_STARTED, FF_EVENT_WORKER_STOPPED,
 		FF_EVENT_RATE_LIMIT,
 	};
 
@@ -181,6 +181,8 @@ static int record_outcome(struct worker *w, const char *outcome, struct ff_event
 	}
 	if (!strcmp(outcome, "conflicted"))
 		ev->type = FF_EVENT_JOB_CONFLICTED;
+	else if (!strcmp(outcome, "held"))
+		ev->type = FF_EVENT_JOB_HELD;
 	else if (!strcmp(outcome, "completed") || !strcmp(outcome, "nothing"))
 		ev->type = FF_EVENT_JOB_COMPLETED;
 	else

@@ -25,20 +25,27 @@ char *ff_run_branch(const struct ff_run *run, const char *prefix, struct ff_err 
 }
 
 /* Person who reads the pushed commit: where did it go? A failure costs the reader this hint and nothing else. */
-static void note(struct ff_run *run, const char *branch, const char *oid, const char *base, const char *what)
+void ff_run_note(struct ff_run *run, const char *lines)
 {
 	FF_AUTO(ff_free) char *number = ff_asprintf("%" PRId64, run->task.job);
 	FF_AUTO(ff_free) char *text = NULL;
 	struct ff_git_person who = ff_run_person(run);
 	struct ff_err err;
 
-	text = ff_asprintf(FF_TRAILER_JOB ": %s\n%s: %s\nCommit: %s\nTarget: %s %s\n",
-			   run->task.url && *run->task.url ? run->task.url : number, what, branch + strlen(FF_HEADS), oid,
-			   run->task.target, base);
+	text = ff_asprintf(FF_TRAILER_JOB ": %s\n%s", run->task.url && *run->task.url ? run->task.url : number, lines);
 	if (ff_git_note(run->git, FF_REF_NOTES, run->task.source_oid, text, &who, &err)) {
 		ff_report_logf(run, "warning: no note was written: %s", err.text);
 		ff_log_warn(&run->log, "publish.note", "%s", err.text);
 	}
+}
+
+static void note(struct ff_run *run, const struct ff_run_branch_change *c)
+{
+	FF_AUTO(ff_free) char *lines = ff_asprintf("%s: %s\nCommit: %s\nTarget: %s %s\n%s", c->what,
+						   c->branch + strlen(FF_HEADS), c->oid, run->task.target, c->base,
+						   run->look_at ? run->look_at : "");
+
+	ff_run_note(run, lines);
 }
 
 /* The repository may ask for more than the server does: for a push, never for less. */
@@ -86,7 +93,7 @@ int ff_run_publish(struct ff_run *run, const struct ff_run_branch_change *c, str
 	if (push ? ff_run_push(run, c->branch, c->oid, kept, err) : move_branch(run, c, err))
 		return -1;
 	ff_report_logf(run, "published %s at %.12s", c->branch + strlen(FF_HEADS), c->oid);
-	note(run, c->branch, c->oid, c->base, c->what);
+	note(run, c);
 	if (!push) /* else the server has run them */
 		ff_run_hook(run, c->branch, c->oid);
 	return 0;

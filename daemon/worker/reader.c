@@ -337,6 +337,28 @@ static int answer_drift(struct reader *r, int64_t id, const json_t *args, struct
 					    paths_json(a.paths), "n_paths", (json_int_t)count(a.paths)), false, -1, err);
 }
 
+/* --- approvers */
+
+/* Names as the server in front has them, with blanks or commas between. */
+static int answer_approvers(struct reader *r, int64_t id, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *value = NULL;
+	json_t *names = json_array();
+
+	if (ff_git_config(r->git, FF_NAME ".approvers", &value, err) < 0) {
+		json_decref(names);
+		return -1;
+	}
+	for (const char *p = value ? value : ""; *p;) {
+		size_t n = strcspn(p, " ,\t");
+
+		if (n)
+			(void)json_array_append_new(names, ff_json_from_bytes_n(p, n));
+		p += n + (p[n] != '\0');
+	}
+	return send_answer(r, id, json_pack("{s:o}", "approvers", names), false, -1, err);
+}
+
 /* --- questions */
 
 static int answer_to(struct reader *r, int64_t id, const json_t *msg, struct ff_err *err)
@@ -356,6 +378,8 @@ static int answer_to(struct reader *r, int64_t id, const json_t *msg, struct ff_
 		return answer_diff(r, id, args, err);
 	if (strcmp(what, "drift") == 0)
 		return answer_drift(r, id, args, err);
+	if (strcmp(what, "approvers") == 0)
+		return answer_approvers(r, id, err);
 	return ff_err_set(err, FF_E_PROTOCOL, "a reader does not know '%.40s'", what);
 }
 

@@ -30,6 +30,7 @@ struct ff_run {
 	struct ff_log log;
 	struct ff_task task;
 	struct ff_git *git;
+	char *look_at;                /* lines "Look-at: ...", once the result was looked through */
 	char *dir, *ws;               /* the job's folder, and the work tree in it */
 	int lock_fd;                  /* of the folder; held as long as we live */
 	char *tool;                   /* flowforge-tool */
@@ -39,7 +40,7 @@ struct ff_run {
 
 /* What is said to core in "done". */
 struct ff_outcome {
-	const char *word;             /* "completed", "nothing", "conflicted" */
+	const char *word;             /* "completed", "nothing", "conflicted", "held" */
 	char oid[FF_GIT_OID];
 	char *ref, *text;             /* owned */
 	char **paths;                 /* owned, NULL-terminated, or NULL */
@@ -91,6 +92,13 @@ int ff_run_rebase(struct ff_run *run, const char *commit, char *ret_tip, char *r
 		  struct ff_err *err);
 bool ff_run_target_moved(struct ff_run *run, const char *base);
 
+/* --- review.c */
+/*
+ * Looks through what the job changed; first: it was not told yet. 0: go on;
+ * 1: it changes protected paths and nobody let it through, and out says so.
+ */
+int ff_run_review(struct ff_run *run, const char *commit, bool first, struct ff_outcome *out, struct ff_err *err);
+
 /* --- steps.c, publish.c, push.c, hook.c */
 struct ff_git_person ff_run_person(const struct ff_run *run);
 /* refs/flowforge/jobs/N/NAME becomes oid, whatever it was. */
@@ -103,6 +111,8 @@ struct ff_run_branch_change {
 	const char *result;                 /* what refs/flowforge/jobs/N/result keeps */
 	const char *what;                   /* word of the note: "Result" */
 };
+/* The note of this job on the pushed commit gets these lines. A failure is said in the job's log and ends nothing. */
+void ff_run_note(struct ff_run *run, const char *lines);
 /* The branch, the note and the repository's hooks. */
 int ff_run_publish(struct ff_run *run, const struct ff_run_branch_change *change, struct ff_err *err);
 /*

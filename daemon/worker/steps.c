@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way of a job: prepare, run, commit, rebase, publish.
+ * The way of a job: prepare, run, commit, a look at what came out, rebase, publish.
  *
  *~ Tour, stop 7.  A worker has one job and one repository.  Before each step
  *~ it tells core "started", after it "finished", and goes on only when core
@@ -51,6 +51,7 @@ void ff_run_fini(struct ff_run *run)
 {
 	ff_task_fini(&run->task);
 	ff_git_close(&run->git);
+	ff_free(&run->look_at);
 	ff_free(&run->dir);
 	ff_free(&run->ws);
 	ff_free(&run->tool);
@@ -346,7 +347,8 @@ int ff_run_job(struct ff_run *run, struct ff_outcome *ret_outcome, struct ff_err
 {
 	struct ff_outcome *out = ret_outcome; /* ended by ff_outcome_fini also after a failure */
 	char commit[FF_GIT_OID], tip[FF_GIT_OID], base[FF_GIT_OID];
-	int rc = 0;
+	bool first = !run->task.done[FF_STEP_COMMIT];
+	int rc;
 
 	if (open_all(run, err) || until_commit(run, commit, err))
 		return -1;
@@ -354,6 +356,9 @@ int ff_run_job(struct ff_run *run, struct ff_outcome *ret_outcome, struct ff_err
 		out->word = "nothing";
 		return 0;
 	}
+	rc = ff_run_review(run, commit, first, out, err);
+	if (rc)
+		return rc < 0 ? -1 : 0;
 	if (rebase_done(run)) {
 		memcpy(tip, run->task.oid[FF_STEP_REBASE], sizeof(tip));
 		memcpy(base, run->task.base_oid, sizeof(base));

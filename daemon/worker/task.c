@@ -92,7 +92,8 @@ static int read_all(const json_t *msg, struct ff_task *t, struct ff_err *err)
 	    need_bytes(msg, "source_name", &t->source_name, err) || need_bytes(msg, "target", &t->target, err) ||
 	    need_bytes(msg, "task", &t->text, err) || ff_msg_bytes(msg, "task_from", &t->text_from, err) ||
 	    ff_msg_bytes(msg, "url", &t->url, err) || read_oid(msg, "source_oid", t->source_oid, err) ||
-	    read_oid(msg, "base_oid", t->base_oid, err) || read_steps(msg, t, err) || read_env(msg, t, err))
+	    read_oid(msg, "base_oid", t->base_oid, err) ||
+	    read_oid(msg, "approved_oid", t->approved_oid, err) || read_steps(msg, t, err) || read_env(msg, t, err))
 		return -1;
 	t->attempt = (int)attempt;
 	if (!t->source_oid[0])

@@ -26,6 +26,7 @@ struct ff_task {
 	/* What earlier attempts have finished. */
 	bool done[FF_STEP_LIMIT];
 	char oid[FF_STEP_LIMIT][FF_OID_HEX_MAX + 1]; /* "": the step made none */
+	char approved_oid[FF_OID_HEX_MAX + 1];       /* commit that may change protected paths; "": none */
 	char base_oid[FF_OID_HEX_MAX + 1];           /* of the rebase */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands that ask once and print what comes: submit, list, show, cancel, retry. */
+/* The commands that ask once and print what comes: submit, list, show, cancel, retry, approve, reject. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +125,31 @@ int ff_cli_continue(struct ff_cli *cli, const struct ff_args *args, struct ff_er
 	if (ff_talk_job(args->operand[0], &request, err) < 0)
 		return -1;
 	return job_command(cli, args, "continue", request, ff_view_summary, err);
+}
+
+/* For a person behind ssh this is said to the daemon, which lets those alone that it knows by name. */
+static int judge(struct ff_cli *cli, const struct ff_args *args, const char *command, struct ff_err *err)
+{
+	const char *reason = ff_args_value(args, FF_CLI_OPT_REASON);
+	json_t *request;
+
+	if (ff_talk_job(args->operand[0], &request, err) < 0)
+		return -1;
+	if (reason)
+		(void)json_object_set_new(request, "reason", ff_json_from_bytes(reason));
+	if (cli->remote)
+		(void)json_object_set_new(request, "remote", json_true());
+	return job_command(cli, args, command, request, ff_view_summary, err);
+}
+
+int ff_cli_approve(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
+{
+	return judge(cli, args, "approve", err);
+}
+
+int ff_cli_reject(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
+{
+	return judge(cli, args, "reject", err);
 }
 
 int ff_cli_retry(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)

@@ -169,6 +169,7 @@ bool ff_event_only_told(enum ff_event_type type)
 	case FF_EVENT_JOB_PROGRESS:
 	case FF_EVENT_CLONE_STARTED:
 	case FF_EVENT_CLONE_COMPLETED:
+	case FF_EVENT_RESULT_REVIEWED:
 	case FF_EVENT_PUSH_COMPLETED:
 	case FF_EVENT_DRIFT_DETECTED:
 	case FF_EVENT_DRIFT_CLEARED:
@@ -184,6 +185,8 @@ bool ff_event_only_told(enum ff_event_type type)
 	case FF_EVENT_JOB_STARTED:
 	case FF_EVENT_JOB_RETRIED:
 	case FF_EVENT_JOB_CONTINUED:
+	case FF_EVENT_JOB_HELD:
+	case FF_EVENT_JOB_APPROVED:
 	case FF_EVENT_JOB_COMPLETED:
 	case FF_EVENT_JOB_CONFLICTED:
 	case FF_EVENT_JOB_FAILED:
@@ -215,6 +218,13 @@ void ff_job_fold(struct ff_job *job, const struct ff_event *ev)
 	case FF_EVENT_JOB_CONTINUED: /* the one way back from an end; its recovery points are whole */
 		enter(job, FF_JOB_QUEUED, ev);
 		job->ended_ms = 0;
+		break;
+	case FF_EVENT_JOB_HELD:
+		enter(job, FF_JOB_HELD, ev);
+		break;
+	case FF_EVENT_JOB_APPROVED: /* behind whatever of its branch runs by now */
+		enter_waiting(job, FF_WAIT_SOURCE, ev);
+		set_oid(job->approved_oid, ev->oid);
 		break;
 	case FF_EVENT_JOB_STARTED:
 		start(job, ev);
@@ -263,6 +273,7 @@ void ff_job_fold(struct ff_job *job, const struct ff_event *ev)
 	case FF_EVENT_SPEC_READ: /* the caller completed job->spec */
 	case FF_EVENT_CLONE_STARTED:
 	case FF_EVENT_CLONE_COMPLETED:
+	case FF_EVENT_RESULT_REVIEWED:
 	case FF_EVENT_PUSH_COMPLETED:
 	case FF_EVENT_DRIFT_DETECTED:
 	case FF_EVENT_DRIFT_CLEARED:

@@ -40,6 +40,8 @@ static const struct rule rules[] = {
 	{ FF_EVENT_JOB_SUPERSEDED,    0,    1,     1,      0,      1,   0, OWN },
 	{ FF_EVENT_JOB_EXPIRED,       0,    1,     1,      0,      1,   0, OWN },
 	{ FF_EVENT_JOB_RETRIED,       0,    0,     0,      1,      0,   0, WORK },
+	{ FF_EVENT_JOB_HELD,          0,    0,     0,      1,      0,   0, WORK },
+	{ FF_EVENT_JOB_APPROVED,      0,    0,     0,      0,      1,   0, OWN },
 	{ FF_EVENT_JOB_CONTINUED,     0,    0,     0,      0,      0,   1, OWN }, /* conflicted: ff_job_allowed */
 	{ FF_EVENT_STEP_STARTED,      0,    0,     0,      1,      0,   0, WORK },
 	{ FF_EVENT_STEP_FINISHED,     0,    0,     0,      1,      0,   0, WORK },
@@ -48,6 +50,7 @@ static const struct rule rules[] = {
 	{ FF_EVENT_CLONE_COMPLETED,   0,    0,     0,      1,      0,   0, WORK },
 	{ FF_EVENT_CONFLICT_DETECTED, 0,    0,     0,      1,      0,   0, WORK },
 	{ FF_EVENT_CONFLICT_RESOLVED, 0,    0,     0,      1,      0,   0, WORK },
+	{ FF_EVENT_RESULT_REVIEWED,   0,    0,     0,      1,      0,   0, WORK },
 	{ FF_EVENT_PUSH_COMPLETED,    0,    0,     0,      1,      0,   1, LATE },
 	/* Of where the target is, not of the job: a trial may come back when the job has ended. */
 	{ FF_EVENT_DRIFT_DETECTED,    0,    0,     0,      1,      0,   1, OWN },
@@ -205,6 +208,9 @@ int ff_job_allowed(const struct ff_job *job, const struct ff_event *ev, struct f
 	if (ev->type == FF_EVENT_JOB_CONTINUED && job->state != FF_JOB_CONFLICTED)
 		return ff_err_set(err, FF_E_CONFLICT, "job %" PRId64 " is %s: %s cannot come now, only a conflicted one "
 				  "can go on", job->id, ff_job_state_word(job->state), ff_event_name(ev->type));
+	if (ev->type == FF_EVENT_JOB_APPROVED && (!given(ev->oid) || !job->step_oid[FF_STEP_COMMIT] ||
+						  strcmp(ev->oid, job->step_oid[FF_STEP_COMMIT]) != 0))
+		return ff_err_set(err, FF_E_CONFLICT, "job %" PRId64 ": what is approved is not what the job made", job->id);
 	if (ev->type == FF_EVENT_JOB_WAITING && ev->wait == FF_WAIT_NONE)
 		return ff_err_set(err, FF_E_INVALID, "job %" PRId64 ": %s gives no reason to wait", job->id,
 				  ff_event_name(ev->type));

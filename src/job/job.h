@@ -101,6 +101,7 @@ struct ff_job {
 	enum ff_step_kind step;              /* running now, or NONE */
 	bool step_done[FF_STEP_LIMIT];       /* recovery points, kept over attempts */
 	char *step_oid[FF_STEP_LIMIT];       /* what that step made, or NULL */
+	char approved_oid[FF_OID_HEX_MAX + 1]; /* the commit of the step commit that somebody let through; "": nobody did */
 	char base_oid[FF_OID_HEX_MAX + 1];   /* target tip that the rebase used */
 	char result_oid[FF_OID_HEX_MAX + 1];
 	char *result_ref;

@@ -105,6 +105,7 @@ static void bind_job(struct ff_stmt *q, const struct ff_job *job, struct ff_buf 
 	ff_bind_int(q, 24, job->started_ms);
 	ff_bind_int(q, 25, job->ended_ms);
 	ff_bind_int(q, 26, ff_job_dead(job));
+	ff_bind_oid(q, 27, job->approved_oid);
 }
 
 int ff_store_job_add(struct ff_store *s, struct ff_job *job, int64_t push, int64_t retry_of, struct ff_err *err)
@@ -119,20 +120,20 @@ int ff_store_job_add(struct ff_store *s, struct ff_job *job, int64_t push, int64
 	ff_buf_init(&paths, SIZE_MAX / 4);
 	ff_stmt(&q, s, "INSERT INTO jobs (task, task_from, target, env, priority, ttl_ms, retries, state, wait,"
 		" wait_until_ms, error, reason, attempt, failures, step, base_oid, result_oid, result_ref, conflicts,"
-		" tokens_in, tokens_out, cost_microusd, started_ms, ended_ms, dead, uuid, push, retry_of, repo, source_ref,"
+		" tokens_in, tokens_out, cost_microusd, started_ms, ended_ms, dead, approved_oid, uuid, push, retry_of, repo, source_ref,"
 		" source_oid, pusher, created_ms) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
-		" ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)");
+		" ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35)");
 	bind_job(&q, job, &paths);
-	ff_bind_blob(&q, 27, uuid, sizeof uuid);
+	ff_bind_blob(&q, 28, uuid, sizeof uuid);
 	if (push)
-		ff_bind_int(&q, 28, push);
+		ff_bind_int(&q, 29, push);
 	if (retry_of)
-		ff_bind_int(&q, 29, retry_of);
-	ff_bind_int(&q, 30, job->repo);
-	ff_bind_bytes(&q, 31, job->source_ref);
-	ff_bind_oid(&q, 32, job->source_oid);
-	ff_bind_bytes(&q, 33, job->pusher);
-	ff_bind_int(&q, 34, job->created_ms);
+		ff_bind_int(&q, 30, retry_of);
+	ff_bind_int(&q, 31, job->repo);
+	ff_bind_bytes(&q, 32, job->source_ref);
+	ff_bind_oid(&q, 33, job->source_oid);
+	ff_bind_bytes(&q, 34, job->pusher);
+	ff_bind_int(&q, 35, job->created_ms);
 	if (ff_stmt_run(&q, err) < 0)
 		return -1;
 	job->id = ff_last_id(s);
@@ -150,7 +151,7 @@ int ff_store_job_save(struct ff_store *s, const struct ff_job *job, struct ff_er
 		" retries = ?8, state = ?9, wait = ?10, wait_until_ms = ?11, error = ?12, reason = ?13,"
 		" attempt = ?14, failures = ?15, step = ?16, base_oid = ?17, result_oid = ?18, result_ref = ?19,"
 		" conflicts = ?20, tokens_in = ?21, tokens_out = ?22, cost_microusd = ?23, started_ms = ?24,"
-		" ended_ms = ?25, dead = ?26 WHERE id = ?1");
+		" ended_ms = ?25, dead = ?26, approved_oid = ?27 WHERE id = ?1");
 	bind_job(&q, job, &paths);
 	return ff_stmt_run(&q, err);
 }
@@ -158,7 +159,7 @@ int ff_store_job_save(struct ff_store *s, const struct ff_job *job, struct ff_er
 #define JOB_COLUMNS \
 	"id, uuid, repo, source_ref, source_oid, pusher, task, task_from, target, env, priority, ttl_ms, retries," \
 	" state, wait, wait_until_ms, error, reason, attempt, failures, step, base_oid, result_oid, result_ref," \
-	" conflicts, tokens_in, tokens_out, cost_microusd, created_ms, started_ms, ended_ms"
+	" conflicts, tokens_in, tokens_out, cost_microusd, created_ms, started_ms, ended_ms, approved_oid"
 
 static void read_uuid(struct ff_stmt *q, int col, char *text)
 {
@@ -206,6 +207,7 @@ static struct ff_job *read_job(struct ff_stmt *q)
 	j->created_ms = ff_col_int(q, 28);
 	j->started_ms = ff_col_int(q, 29);
 	j->ended_ms = ff_col_int(q, 30);
+	ff_col_oid(q, 31, j->approved_oid);
 	return j;
 }
 
@@ -321,7 +323,7 @@ int ff_store_live_of_source(struct ff_store *s, int64_t repo, const char *ref, i
 {
 	struct ff_stmt q;
 
-	ff_stmt(&q, s, "SELECT id FROM jobs WHERE state < 5 AND repo = ?1 AND source_ref = ?2 AND id <> ?3"
+	ff_stmt(&q, s, "SELECT id FROM jobs WHERE state < 5 AND state <> 4 AND repo = ?1 AND source_ref = ?2 AND id <> ?3"
 		" ORDER BY id LIMIT 1");
 	ff_bind_int(&q, 1, repo);
 	ff_bind_bytes(&q, 2, ref);

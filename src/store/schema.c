@@ -120,6 +120,8 @@ static const char *const steps[] = {
 	"CREATE INDEX drift_open ON drift(repo, target, job) WHERE state < 3 AND ended_ms > 0;"
 	"INSERT INTO drift (job, repo, target, ended_ms, state, n_paths, at_ms)"
 	" SELECT id, repo, target, ended_ms, 0, 0, 0 FROM jobs WHERE state = 5 AND result_ref IS NOT NULL AND target IS NOT NULL;",
+	/* 10: results that somebody let through although they change protected paths. */
+	"ALTER TABLE jobs ADD COLUMN approved_oid BLOB;",
 };
 
 static int user_version(struct sqlite3 *db, int *ret)

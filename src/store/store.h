@@ -110,7 +110,7 @@ int ff_store_job_by_push_id(struct ff_store *s, const unsigned char id[16], int6
 int ff_store_push_of_job(struct ff_store *s, int64_t job, int64_t *ret_push, struct ff_err *err);
 /* Next job to run: queued, highest priority, lowest number; 0 for none. */
 int ff_store_next_queued(struct ff_store *s, int64_t *ret_id, struct ff_err *err);
-/* Oldest live job of a source ref other than `except`, 0 for none: only one may be queued or running. */
+/* Oldest live job of a source ref other than `except`, 0 for none: only one may be queued or running. A held one holds up nobody. */
 int ff_store_live_of_source(struct ff_store *s, int64_t repo, const char *ref, int64_t except, int64_t *ret_id,
 			    struct ff_err *err);
 /* Numbers of all jobs in a state (and, unless NONE, waiting for that), oldest first, at most max. *ret_ids: ff_free. */

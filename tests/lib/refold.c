@@ -146,6 +146,7 @@ static void compare(const struct ff_job *a, const struct ff_job *b)
 		same_text(b->id, ff_step_word((enum ff_step_kind)k), a->step_oid[k], b->step_oid[k]);
 	}
 	same_text(b->id, "base_oid", a->base_oid, b->base_oid);
+	same_text(b->id, "approved_oid", a->approved_oid, b->approved_oid);
 	same_text(b->id, "result_oid", a->result_oid, b->result_oid);
 	same_text(b->id, "result_ref", a->result_ref, b->result_ref);
 	for (; *x && *y && !strcmp(*x, *y); x++, y++)

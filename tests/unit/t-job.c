@@ -28,6 +28,8 @@ static struct ff_event plain(enum ff_event_type type)
 		ev.wait = FF_WAIT_BLOCKED;
 	if (type == FF_EVENT_STEP_STARTED || type == FF_EVENT_STEP_FINISHED)
 		ev.step = FF_STEP_RUN;
+	if (type == FF_EVENT_JOB_APPROVED)
+		ev.oid = OID;
 	return ev;
 }
 
@@ -42,6 +44,8 @@ static struct ff_job *job_in(int state)
 		job->wait = FF_WAIT_SPEC;
 	if (state == FF_JOB_RUNNING)
 		job->step = FF_STEP_RUN;
+	if (state == FF_JOB_HELD)
+		job->step_oid[FF_STEP_COMMIT] = ff_strdup(OID);
 	return job;
 }
 
@@ -123,6 +127,9 @@ static const struct { enum ff_event_type type; const char *in; } allowed[] = {
 	{ FF_EVENT_JOB_SUPERSEDED, "qwh" },
 	{ FF_EVENT_JOB_EXPIRED, "qwh" },
 	{ FF_EVENT_JOB_RETRIED, "r" },
+	{ FF_EVENT_JOB_HELD, "r" },
+	{ FF_EVENT_JOB_APPROVED, "h" },
+	{ FF_EVENT_RESULT_REVIEWED, "r" },
 	{ FF_EVENT_JOB_CONTINUED, "o" },
 	{ FF_EVENT_STEP_STARTED, "r" },
 	{ FF_EVENT_STEP_FINISHED, "r" },
@@ -524,6 +531,33 @@ static void test_continue(void **state)
 	assert_int_equal(job->ended_ms, 9);
 }
 
+/* An approval is for what was made, and for nothing else. */
+static void test_held(void **state)
+{
+	FF_AUTO(ff_job_free) struct ff_job *job = job_in(FF_JOB_RUNNING);
+	struct ff_event approved = { .type = FF_EVENT_JOB_APPROVED, .text = "approved by ada" };
+
+	(void)state;
+	for (int k = FF_STEP_PREPARE; k <= FF_STEP_COMMIT; k++)
+		step(job, (enum ff_step_kind)k, OID);
+	fold(job, (struct ff_event){ .type = FF_EVENT_JOB_HELD, .attempt = RUNS, .text = "it changes .ci" });
+	assert_int_equal(job->state, FF_JOB_HELD);
+	assert_string_equal(job->reason, "it changes .ci");
+	assert_false(ff_job_state_ended(job->state));
+	assert_int_equal(ff_job_allowed(job, &approved, NULL), -1);
+	approved.oid = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+	assert_int_equal(ff_job_allowed(job, &approved, NULL), -1);
+	approved.oid = OID;
+	fold(job, approved);
+	assert_int_equal(job->state, FF_JOB_WAITING);
+	assert_int_equal(job->wait, FF_WAIT_SOURCE);
+	assert_string_equal(job->approved_oid, OID);
+	fold(job, (struct ff_event){ .type = FF_EVENT_JOB_QUEUED });
+	fold(job, (struct ff_event){ .type = FF_EVENT_JOB_STARTED, .attempt = RUNS + 1 });
+	assert_true(job->step_done[FF_STEP_COMMIT]);
+	assert_string_equal(job->approved_oid, OID);
+}
+
 static void test_bill(void **state)
 {
 	FF_AUTO(ff_job_free) struct ff_job *job = job_in(FF_JOB_RUNNING);
@@ -619,7 +653,8 @@ int main(void)
 		cmocka_unit_test(test_bad_fields), cmocka_unit_test(test_cancel_while_publishing),
 		cmocka_unit_test(test_whole_life), cmocka_unit_test(test_created_waiting),
 		cmocka_unit_test(test_retry), cmocka_unit_test(test_step_again),
-		cmocka_unit_test(test_conflicts), cmocka_unit_test(test_continue), cmocka_unit_test(test_bill),
+		cmocka_unit_test(test_conflicts), cmocka_unit_test(test_continue),
+		cmocka_unit_test(test_held), cmocka_unit_test(test_bill),
 		cmocka_unit_test(test_reload), cmocka_unit_test(test_describe),
 		cmocka_unit_test(test_nothing_to_free),
 	};

@@ -351,6 +351,7 @@ static void fill_job(struct ff_job *j)
 	j->step_done[FF_STEP_PREPARE] = j->step_done[FF_STEP_RUN] = true;
 	j->step_oid[FF_STEP_PREPARE] = ff_strdup(OID_LONG);
 	memcpy(j->base_oid, OID_LONG, sizeof OID_LONG);
+	memcpy(j->approved_oid, OID_A, sizeof OID_A);
 	memcpy(j->result_oid, OID_B, sizeof OID_B);
 	j->result_ref = ff_strdup("refs/heads/claude-results/\xff-1");
 	j->conflicts = ff_calloc(3, sizeof *j->conflicts);
@@ -385,6 +386,7 @@ static void same_jobs(const struct ff_job *a, const struct ff_job *b)
 	assert_int_equal(a->failures, b->failures);
 	assert_int_equal(a->step, b->step);
 	assert_string_equal(a->base_oid, b->base_oid);
+	assert_string_equal(a->approved_oid, b->approved_oid);
 	assert_string_equal(a->result_oid, b->result_oid);
 	assert_string_equal(a->result_ref, b->result_ref);
 	for (size_t i = 0; i < 3; i++)
