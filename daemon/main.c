@@ -226,7 +226,8 @@ static int run_role(const char *name, const struct ff_role_args *args)
 			continue;
 		(void)ff_log_level_by_name(word, &level); /* the table has let no other word through */
 		ff_log_setup(roles[i].name, level);
-		if (*file && ff_log_open(file, &err) < 0) {
+		/* Core has a pipe to these two, and writes their lines itself (daemon/core/childlog.h). */
+		if (*file && strcmp(name, "worker") && strcmp(name, "reader") && ff_log_open(file, &err) < 0) {
 			(void)fprintf(stderr, FF_DAEMON ": log.file: %s\n", err.text);
 			return 1;
 		}

@@ -13,6 +13,7 @@
 #include "base/proc.h"
 #include "base/sock.h"
 #include "base/text.h"
+#include "daemon/core/childlog.h"
 
 /* From the end of its channel to its exit; a worker may be removing a large folder. */
 #define LINGER_MS 60000
@@ -80,6 +81,7 @@ static void on_ended(void *arg, pid_t pid, int status)
 	c->pid = 0;
 	ff_watch_free(&c->linger);
 	ff_chan_free(&c->chan);
+	ff_childlog_free(&c->log);
 	c->on_exit(c->owner, status);
 }
 
@@ -132,10 +134,25 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 	c->on_msg(c->owner, chan, type, msg, fd);
 }
 
+/* Those that read what anybody may have pushed do not write to our log themselves. */
+static int log_pipe(enum ff_peer peer, int *ret_ours, int *ret_theirs, struct ff_err *err)
+{
+	int fds[2];
+
+	if (peer != FF_PEER_WORKER && peer != FF_PEER_READER)
+		return 0;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return ff_err_errno(err, "a pipe for its log");
+	*ret_ours = fds[0];
+	*ret_theirs = fds[1];
+	return fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0 ? ff_err_errno(err, "a pipe for its log") : 0;
+}
+
 int ff_child_start(struct ff_core *core, struct ff_child *c, const char *role, enum ff_peer peer, ff_msg_fn fn,
 		   void (*exit_fn)(void *owner, int status), void *owner, struct ff_err *err)
 {
 	FF_AUTO(ff_close) int spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	FF_AUTO(ff_close) int log_fd = -1, their_log = -1;
 	char **argv, **env;
 	struct ff_spawn spawn = { .path = core->args->self, .fd_in = -1, .fd_out = -1,
 				  .fd_err = -1 };
@@ -144,11 +161,12 @@ int ff_child_start(struct ff_core *core, struct ff_child *c, const char *role, e
 	/* Watching a child takes a descriptor: without one it must not be started. */
 	if (spare < 0)
 		return ff_err_errno(err, "cannot start a %s", role);
-	if (ff_sock_pair(fds, err) < 0)
+	if (log_pipe(peer, &log_fd, &their_log, err) < 0 || ff_sock_pair(fds, err) < 0)
 		return ff_err_wrap(err, "cannot start a %s", role);
 	spawn.argv = argv = make_argv(core, role);
 	spawn.envp = env = make_env(peer == FF_PEER_GATEWAY);
 	spawn.fd_3 = fds[1];
+	spawn.fd_err = their_log;
 	*c = (struct ff_child){ .core = core, .role = role, .on_msg = fn, .on_exit = exit_fn, .owner = owner };
 	rc = ff_spawn(&spawn, &c->pid, err);
 	ff_close(&fds[1]);
@@ -162,6 +180,8 @@ int ff_child_start(struct ff_core *core, struct ff_child *c, const char *role, e
 	}
 	c->chan = ff_chan_new(fds[0], FF_PEER_CORE, peer);
 	ff_chan_attach(c->chan, core->loop, on_msg, on_closed, c);
+	if (log_fd >= 0)
+		c->log = ff_childlog_new(core, role, &c->job, ff_steal_fd(&log_fd));
 	ff_close(&spare);
 	c->exit_watch = ff_loop_child(core->loop, c->pid, on_ended, c);
 	return 0;
@@ -199,4 +219,5 @@ void ff_child_fini(struct ff_child *c)
 		(void)ff_wait(c->pid);
 		c->pid = 0;
 	}
+	ff_childlog_free(&c->log);
 }

@@ -198,6 +198,8 @@ struct ff_child {
 	bool adopted;             /* it came to us: there is a connection and no process */
 	struct ff_chan *chan;     /* NULL once it was closed */
 	struct ff_watch *exit_watch;
+	int64_t job;              /* for its log lines; 0: none */
+	struct ff_childlog *log;  /* NULL: it writes to ours itself */
 	struct ff_watch *linger;  /* its channel has ended, its exit is awaited */
 	ff_msg_fn on_msg;
 	/* Called once, after the process is reaped (status 0: it was adopted); the owner then frees the struct by ff_child_fini. */

@@ -369,6 +369,7 @@ static struct worker *start(struct ff_core *core, int64_t job, int attempt, stru
 		free(w);
 		return NULL;
 	}
+	w->child.job = job;
 	w->next = core->workers->first;
 	core->workers->first = w;
 	return w;

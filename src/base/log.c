@@ -177,7 +177,7 @@ void ff_log_write(const struct ff_log *log, enum ff_log_level level, const char 
 	ff_clock_format(ff_clock_wall(), ts);
 	field(&b, json, "ts", ts);
 	field(&b, json, "level", level_names[level]);
-	field(&b, json, "role", role_name);
+	field(&b, json, "role", log && log->role ? log->role : role_name);
 	msg_field(&b, json, raw);
 	field(&b, json, "event", event);
 	if (log && log->job)

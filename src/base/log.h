@@ -28,6 +28,7 @@ enum ff_log_level { FF_LOG_DEBUG, FF_LOG_INFO, FF_LOG_WARN, FF_LOG_ERROR };
 
 struct ff_log {
 	int64_t job;            /* 0: none */
+	const char *role;       /* for whom the line is written; borrowed, NULL: ourselves */
 	const char *repo;       /* borrowed, NULL: none */
 	const char *request_id; /* borrowed, NULL: none */
 };

@@ -171,6 +171,45 @@ void ff_text_json_bytes(struct ff_buf *out, const void *p, size_t n)
 	(void)ff_buf_adds(out, "\"}");
 }
 
+void ff_text_html(struct ff_buf *out, const void *p, size_t n)
+{
+	static const struct { char c; const char *ref; } refs[] = {
+		{ '&', "&amp;" }, { '<', "&lt;" }, { '>', "&gt;" }, { '"', "&quot;" }, { '\'', "&#39;" },
+	};
+	FF_AUTO(ff_buf_fini) struct ff_buf shown;
+
+	ff_buf_init(&shown, SIZE_MAX / 4);
+	ff_text_show(&shown, p, n, 0);
+	for (size_t i = 0; i < shown.len; i++) {
+		const char *ref = NULL;
+
+		for (size_t k = 0; k < FF_ARRAY_LEN(refs); k++)
+			if (shown.data[i] == refs[k].c)
+				ref = refs[k].ref;
+		if (ref)
+			(void)ff_buf_adds(out, ref);
+		else
+			(void)ff_buf_addc(out, shown.data[i]);
+	}
+}
+
+void ff_text_header(struct ff_buf *out, const void *p, size_t n, size_t max)
+{
+	const unsigned char *s = p;
+	size_t start = out->len;
+
+	for (size_t i = 0; i < n; i++) {
+		bool plain = s[i] >= 0x20 && s[i] < 0x7f && s[i] != '%';
+
+		if (max && out->len - start + (plain ? 1 : 3) > max)
+			return;
+		if (plain)
+			(void)ff_buf_addc(out, (char)s[i]);
+		else
+			(void)ff_buf_addf(out, "%%%02X", s[i]);
+	}
+}
+
 static const char b64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 void ff_text_b64(struct ff_buf *out, const void *bytes, size_t n)

@@ -37,6 +37,17 @@ void ff_text_json(struct ff_buf *out, const char *s, size_t n);
 /* As ff_text_json when p is UTF-8 without NUL, else {"b64":"..."} (protocol.md). */
 void ff_text_json_bytes(struct ff_buf *out, const void *p, size_t n);
 
+/*
+ * For a page, in text and in quoted attributes: what is hidden becomes as
+ * visible as on a terminal, and & < > " ' are written as references.
+ */
+void ff_text_html(struct ff_buf *out, const void *p, size_t n);
+/*
+ * For the value of a header (mail, HTTP) or trailer: one line of printable
+ * ASCII, at most max bytes (0: no limit), every other byte and % as %XX.
+ */
+void ff_text_header(struct ff_buf *out, const void *p, size_t n, size_t max);
+
 /* Base64 of RFC 4648 section 4, with padding. */
 void ff_text_b64(struct ff_buf *out, const void *p, size_t n);
 /* Appends the decoded bytes; -1 (and nothing appended) when s is not canonical base64. */

@@ -268,6 +268,49 @@ static void test_utf8(void **state)
 	assert_true(ff_utf8_valid("a\0b", 3));
 }
 
+/* Every byte, and the code points that change how text is shown, through each kind of output. */
+static void test_every_byte(void **state)
+{
+	static const unsigned hidden[] = { 0x80, 0x85, 0x9b, 0xad, 0x61c, 0x200b, 0x200e, 0x202a, 0x202e, 0x2028, 0x2066, 0x2069, 0xfeff, 0xe0041 };
+	struct ff_buf in, out;
+
+	(void)state;
+	ff_buf_init(&in, 4096);
+	ff_buf_init(&out, 65536);
+	for (unsigned c = 0; c < 256; c++)
+		(void)ff_buf_addc(&in, (char)c);
+	for (size_t i = 0; i < FF_ARRAY_LEN(hidden); i++) {
+		unsigned c = hidden[i];
+		const char two[] = { (char)(0xc0 | c >> 6), (char)(0x80 | (c & 63)) };
+		const char three[] = { (char)(0xe0 | (c >> 12 & 15)), (char)(0x80 | (c >> 6 & 63)), (char)(0x80 | (c & 63)) };
+		const char four[] = { (char)0xf3, (char)0xa0, (char)(0x80 | (c >> 6 & 63)), (char)(0x80 | (c & 63)) };
+
+		(void)ff_buf_add(&in, c < 0x800 ? two : c < 0x10000 ? three : four, c < 0x800 ? 2 : c < 0x10000 ? 3 : 4);
+		assert_true(ff_text_hidden(c));
+	}
+	ff_text_show(&out, in.data, in.len, 0);
+	ff_text_html(&out, in.data, in.len);
+	ff_text_header(&out, in.data, in.len, 0);
+	assert_false(in.overflow || out.overflow);
+	for (size_t i = 0; i < out.len;) {
+		unsigned cp = 0, n = ff_utf8_next(out.data + i, out.len - i, &cp);
+
+		assert_true(n && !ff_text_hidden(cp));
+		i += n;
+	}
+	ff_buf_clear(&out);
+	ff_text_html(&out, "<a href=\"x\" id='y'>&\033[31m\n", 26);
+	assert_string_equal(out.data, "&lt;a href=&quot;x&quot; id=&#39;y&#39;&gt;&amp;\\x1b[31m\\n");
+	ff_buf_clear(&out);
+	ff_text_header(&out, "a b\r\nX: \303\251%", 11, 0);
+	assert_string_equal(out.data, "a b%0D%0AX: %C3%A9%25");
+	ff_buf_clear(&out);
+	ff_text_header(&out, "ab\ncd", 5, 4); /* never half of one */
+	assert_string_equal(out.data, "ab");
+	ff_buf_fini(&in);
+	ff_buf_fini(&out);
+}
+
 static void test_shown(void **state)
 {
 	static const struct { const char *s; size_t columns; const char *want; } rows[] = {
@@ -440,7 +483,7 @@ int main(void)
 		cmocka_unit_test(test_err_table), cmocka_unit_test(test_i64),
 		cmocka_unit_test(test_size_and_duration), cmocka_unit_test(test_bool_and_hex),
 		cmocka_unit_test(test_clock), cmocka_unit_test(test_utf8),
-		cmocka_unit_test(test_shown), cmocka_unit_test(test_json),
+		cmocka_unit_test(test_every_byte), cmocka_unit_test(test_shown), cmocka_unit_test(test_json),
 		cmocka_unit_test(test_base64), cmocka_unit_test(test_glob),
 		cmocka_unit_test(test_ref_names), cmocka_unit_test(test_oids),
 		cmocka_unit_test(test_arena),
