@@ -128,7 +128,7 @@ int ff_place_build(struct ff_run *run, struct ff_err *err)
 		what.gid = run->spec.gid;
 	}
 	/* The folder itself goes to the job last, so that only we can write while it is filled. */
-	if (ff_git_checkout(run->git, &what, err))
+	if (ff_git_checkout(run->git, &what, NULL, err))
 		return -1;
 	if (run->spec.uid && fchown(fd, run->spec.uid, run->spec.gid))
 		return ff_err_errno(err, "%s", run->ws);

@@ -19,17 +19,38 @@ struct ff_git_checkout {
 	const char *commit;
 	int folder_fd;      /* an empty folder that only we can write */
 	int64_t uid, gid;   /* owner of everything made, -1: ours */
+	/*
+	 * Commit whose checkout lies below: folder_fd is the empty upper layer of
+	 * an overlay then, and gets what differs: changed files, and a device 0:0
+	 * for what is gone. NULL: folder_fd gets the whole tree.
+	 */
+	const char *lower;
+	int64_t lower_files, lower_bytes; /* as counted when it was checked out: the limits are for all of it */
+	int64_t max_changes; /* against lower; 0: no limit */
+	bool open_modes;    /* 0666 and 0777: for another account, in a folder that nobody else can enter */
 	int64_t max_files, max_depth, max_bytes; /* 0: no limit */
 	ff_git_progress_fn progress; /* or NULL */
 	void *arg;
+};
+struct ff_git_checked_out {
+	int64_t files, bytes; /* names of any kind, bytes of files; without lower's */
 };
 /*
  * Regular files 0644 or 0755, links as links, submodules as empty folders. A
  * tree with a name that no checkout may have (`..`, `.git` in any spelling,
  * a slash) is FF_E_INVALID; over a limit FF_E_TOO_LARGE. After a failure the
- * folder holds a part: remove it.
+ * folder holds a part: remove it. FF_E_UNSUPPORTED: over max_changes names
+ * differ from lower. ret_done may be NULL.
  */
-int ff_git_checkout(struct ff_git *git, const struct ff_git_checkout *what, struct ff_err *err);
+int ff_git_checkout(struct ff_git *git, const struct ff_git_checkout *what, struct ff_git_checked_out *ret_done,
+		    struct ff_err *err);
+
+/*
+ * Compares some files of a checkout, drawn by lot, with its commit: their
+ * kind, size, executable bit and, up to a megabyte, their bytes. FF_E_CONFLICT
+ * for one that differs.
+ */
+int ff_git_sample(struct ff_git *git, const char *commit, int folder_fd, int samples, struct ff_err *err);
 
 struct ff_git_take {
 	const char *base;   /* commit that the folder was made from */

@@ -42,7 +42,23 @@ static void check_out(struct repo *r, const char *rev, const char *to)
 	char oid[FF_GIT_OID];
 
 	repo_oid(r, oid, rev);
-	ok(ff_git_checkout(r->git, &(struct ff_git_checkout){ .commit = oid, .folder_fd = fd, .uid = -1, .gid = -1 }, &err));
+	ok(ff_git_checkout(r->git, &(struct ff_git_checkout){ .commit = oid, .folder_fd = fd, .uid = -1, .gid = -1 }, NULL, &err));
+}
+
+/* What makes main, which lies below, into side. */
+static int fill_upper(struct repo *r, const char *to, struct ff_git_checkout opts, struct ff_git_checked_out *done,
+		      struct ff_err *err)
+{
+	FF_AUTO(ff_close) int fd = folder(r, to);
+	char oid[FF_GIT_OID], lower[FF_GIT_OID];
+
+	repo_oid(r, oid, "side");
+	repo_oid(r, lower, "main");
+	opts.commit = oid;
+	opts.lower = lower;
+	opts.folder_fd = fd;
+	opts.uid = opts.gid = -1;
+	return ff_git_checkout(r->git, &opts, done, err);
 }
 
 static int take(struct repo *r, const char *base, const char *lower, const char *from, struct ff_git_taken *t,
@@ -69,16 +85,16 @@ static void fill(const struct repo *r)
 }
 
 /*
- * In a mount namespace: main below, what makes it side in the upper layer, as
- * the daemon puts it there, and then the script in the mounted overlay.  The
+ * In a mount namespace: main below, what makes it side in the upper layer,
+ * which must look like side then, and the script in the mounted overlay.  The
  * upper layer is left as `upper`, with its marks.
  */
 static void in_overlay(const struct repo *r, const char *script)
 {
 	repo_do(r, "cat >in.sh <<'EOS'\n%s\nEOS\n"
-		   "cat >mount.sh <<'EOS'\nset -e; mkdir -p o; mount -t tmpfs tmpfs o; cp -a lower o/; mkdir o/upper o/work o/m\n"
+		   "cat >mount.sh <<'EOS'\nset -e; mkdir -p o; mount -t tmpfs tmpfs o; cp -a lower o/; mkdir o/work o/m; cp -a first o/upper\n"
 		   "mount -t overlay overlay -o lowerdir=o/lower,upperdir=o/upper,workdir=o/work%s o/m\n"
-		   "cd o/m; find . -mindepth 1 -maxdepth 1 ! -name s -exec rm -rf {} +; cp -a ../../side/. .; sh -e ../../in.sh; cd ../..; cp -a o/upper/. upper/\nEOS\n"
+		   "diff -r --no-dereference o/m side; test -z \"$(cd o/m; find . ! -type l -perm -111 -printf '%%%%m %%%%P\\n' | sort >../../m1; cd ../../side; find . ! -type l -perm -111 -printf '%%%%m %%%%P\\n' | sort | diff - ../m1)\"; cd o/m; sh -e ../../in.sh; cd ../..; cp -a o/upper/. upper/\nEOS\n"
 		   "rm -rf upper; mkdir upper; unshare %s sh mount.sh", script, geteuid() ? ",userxattr" : "", geteuid() ? "-Urm" : "-m");
 }
 
@@ -109,6 +125,7 @@ static void as_a_plain_folder_would_be(void **state)
 		skip();
 	check_out(r, "main", "lower");
 	check_out(r, "side", "side");
+	ok(fill_upper(r, "first", (struct ff_git_checkout){ .max_depth = 64 }, NULL, &err));
 	for (size_t i = 0; i < FF_ARRAY_LEN(scripts); i++) {
 		FF_AUTO(ff_git_taken_fini) struct ff_git_taken plain = { .changed = false };
 		FF_AUTO(ff_git_taken_fini) struct ff_git_taken upper = { .changed = false };
@@ -121,6 +138,23 @@ static void as_a_plain_folder_would_be(void **state)
 			fail_msg("%s: %s and %zu left out instead of %s and %zu", scripts[i], upper.tree, upper.n_skipped,
 				 plain.tree, plain.n_skipped);
 	}
+}
+
+static void differences_alone_are_written(void **state)
+{
+	struct repo *r = *state;
+	struct ff_git_checked_out done;
+
+	fill(r);
+	ok(fill_upper(r, "first", (struct ff_git_checkout){ .lower_files = 100, .lower_bytes = 1000 }, &done, &err));
+	repo_prints(r, "c g\nc many/1\nc many/10\nd .\nd link\nd many\nd n\nd n/n\nf a\nf link/in\nf n/n/n\nf run",
+		    "cd first; find . -printf '%%y %%P\n' | sed 's/ $/ ./' | grep -v 'c many/1[1-9]' | sort");
+	assert_int_equal(done.bytes, 4 + 3 + 2 + 4);
+	fails(UNSUPPORTED, "over 5 names", fill_upper(r, "few", (struct ff_git_checkout){ .max_changes = 5 }, NULL, &err));
+	fails(TOO_LARGE, "result.max-files", fill_upper(r, "none", (struct ff_git_checkout){ .lower_files = 99, .max_files = 100 }, NULL, &err));
+	fails(TOO_LARGE, "result.max-bytes", fill_upper(r, "none2", (struct ff_git_checkout){ .lower_bytes = 99, .max_bytes = 100 }, NULL, &err));
+	ok(fill_upper(r, "open", (struct ff_git_checkout){ .open_modes = true }, NULL, &err));
+	repo_prints(r, "666 a\n777 n\n666 run", "cd open; stat -c '%%a %%n' a n run");
 }
 
 static void mark(const struct repo *r, const char *path, const char *name, const char *value)
@@ -212,6 +246,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(as_a_plain_folder_would_be),
+		test(differences_alone_are_written),
 		test(only_the_mounts_own_marks_count),
 		test(a_whiteout_is_one_in_a_layer_alone),
 		test(unchanged_files_are_not_read),

@@ -49,7 +49,7 @@ static int check_out(struct repo *r, const char *rev, const char *to, struct ff_
 	repo_oid(r, oid, rev);
 	opts.commit = oid;
 	opts.folder_fd = fd;
-	return ff_git_checkout(r->git, &opts, err);
+	return ff_git_checkout(r->git, &opts, NULL, err);
 }
 
 static const struct ff_git_checkout plain = { .uid = -1, .gid = -1 };
