@@ -85,7 +85,7 @@ test_expect 'the keys of --json are these, for a job of any age' '
 	perl -MJSON::PP -e "print join q( ), sort keys %{decode_json(join q(), <STDIN>)->{items}[0]}" <<-EOF >keys
 		$(ff list --json)
 	EOF
-	is "$(cat keys)" "attempt base_oid branch conflicts cost_microusd created description ended environment error failures number priority pusher reason repo result_branch result_oid retries source_oid started state step steps_done target task task_from tokens_in tokens_out ttl_ms url uuid wait wait_until"
+	is "$(cat keys)" "approved_oid attempt base_oid branch conflicts cost_microusd created description ended environment error failures number priority pusher reason repo result_branch result_oid retries source_oid started state step steps_done target task task_from tokens_in tokens_out ttl_ms url uuid wait wait_until"
 	is "$(ff show 1 --json | json events.0.type)" job.created
 '
 

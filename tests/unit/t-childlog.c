@@ -82,15 +82,20 @@ static void child_says(struct world *w, const char *text)
 static void ended(struct world *w)
 {
 	FF_AUTO(ff_buf_fini) struct ff_buf text;
-	char *save = NULL;
+	char *rest;
 
 	ff_close(&w->writer);
 	ff_childlog_free(&w->log);
 	ff_buf_init(&text, 1 << 20);
 	ok(ff_file_read(w->path, &text, &err));
 	w->lines = json_array();
-	for (char *line = text.len ? strtok_r(text.data, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
-		json_t *object = json_loads(line, 0, NULL);
+	for (char *line = text.len ? text.data : NULL; line && *line; line = rest) {
+		json_t *object;
+
+		rest = strchr(line, '\n');
+		if (rest)
+			*rest++ = '\0';
+		object = json_loads(line, 0, NULL);
 
 		if (!object)
 			fail_msg("no object: %s", line);
