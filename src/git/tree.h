@@ -45,13 +45,6 @@ struct ff_git_checked_out {
 int ff_git_checkout(struct ff_git *git, const struct ff_git_checkout *what, struct ff_git_checked_out *ret_done,
 		    struct ff_err *err);
 
-/*
- * Compares some files of a checkout, drawn by lot, with its commit: their
- * kind, size, executable bit and, up to a megabyte, their bytes. FF_E_CONFLICT
- * for one that differs.
- */
-int ff_git_sample(struct ff_git *git, const char *commit, int folder_fd, int samples, struct ff_err *err);
-
 struct ff_git_take {
 	const char *base;   /* commit that the folder was made from */
 	/*

@@ -184,6 +184,7 @@ static void dead_letters_of_an_older_record(void **state)
 	assert_int_equal(sqlite3_exec(db, "DROP INDEX jobs_dead; DROP INDEX jobs_retry_of; ALTER TABLE jobs DROP COLUMN dead;"
 				      " DROP TABLE drift; DROP TABLE expired; ALTER TABLE repos DROP COLUMN globs;"
 				      " DROP TABLE clock; DROP TABLE ended; DROP TABLE audit; DROP TABLE tokens;"
+				      " ALTER TABLE jobs DROP COLUMN approved_oid;"
 				      " PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	ok(ff_store_open(w->path, &w->s, &err));
