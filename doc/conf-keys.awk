@@ -43,6 +43,7 @@ function kind(type, min, max) {
 	if (type == "SIZE") return "Size, " size(min) " to " size(max) "."
 	if (type == "TIME") return "Time, " time(min) " to " time(max) "."
 	if (type == "BOOL") return "True or false."
+	if (type == "MONEY") return "Dollars, as in 2.50; at most " max / 1000000 "."
 	if (type == "LIST") return "Text of at most " max " bytes, may be given several times."
 	if (type == "WORD") { gsub(/"/, "", min); gsub(/ /, ", ", min); return "One of: " min "." }
 	print "conf.def: what is " type "?" > "/dev/stderr"; bad = 1; exit 1

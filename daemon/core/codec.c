@@ -174,6 +174,7 @@ json_t *ff_event_fields(const struct ff_event *ev)
 	if (ev->tokens_in || ev->tokens_out) {
 		set(o, "tokens_in", json_integer(ev->tokens_in));
 		set(o, "tokens_out", json_integer(ev->tokens_out));
+		set(o, "cost_microusd", json_integer(ev->cost_microusd));
 	}
 	if (ev->paths && ev->paths[0])
 		set(o, "paths", paths_json(ev->paths));

@@ -195,7 +195,7 @@ static void end(struct ff_core *core)
 {
 	ff_turn_end(core);
 	ff_mend_last_try(core);
-	ff_gateway_bill_again(core); /* what a failed turn was to record, and was not yet tried again */
+	ff_spending_again(core); /* what a failed turn was to record, and was not yet tried again */
 	ff_turn_end(core);
 	ff_timers_fini(core);
 	ff_crowd_fini(core);
@@ -212,6 +212,7 @@ static void end(struct ff_core *core)
 	ff_reconcile_fini(core);
 	ff_gateway_fini(core);
 	ff_web_fini(core);
+	ff_spending_fini(core);
 	ff_specs_fini(core);
 	ff_backup_fini(core);
 	ff_control_fini(core);

@@ -67,6 +67,7 @@ struct ff_core {
 	struct ff_mend *mend;         /* mend.c; NULL: the record never failed */
 	struct ff_hold *hold;         /* hold.c; NULL: nothing was ever held */
 	struct ff_gateway *gateway;   /* gateway.c */
+	struct ff_spending *spending; /* spending.c; NULL: nothing was asked yet */
 	struct ff_readers *readers;   /* readers.c */
 	struct ff_workers *workers;   /* workers.c */
 	struct ff_tunnel *tunnels;    /* tunnels.c */
@@ -255,11 +256,14 @@ void ff_readers_fini(struct ff_core *core);
 /* --- gateway.c ------------------------------------------------------------- */
 int ff_gateway_start(struct ff_core *core, struct ff_err *err);
 /* Makes the job's socket; ff_workers_gateway_ready is called when it is there. */
-void ff_gateway_open(struct ff_core *core, int64_t job, int attempt);
+void ff_gateway_open(struct ff_core *core, int64_t job, int attempt, const char *token);
 /* ended: the job is over, an answer under way is broken off; else it is recorded for the next attempt. */
 void ff_gateway_close(struct ff_core *core, int64_t job, bool ended);
-/* Bills that could not be written when they came. */
-void ff_gateway_bill_again(struct ff_core *core);
+void ff_gateway_send_grant(struct ff_core *core, json_t *msg); /* msg is taken */
+/* The model's quota, or the server's money, is used up until then. */
+void ff_gateway_quota(struct ff_core *core, int64_t until_ms, const char *text);
+/* What to tell somebody who queues a job now; NULL: nothing. Freed by ff_free. */
+char *ff_gateway_notice(const struct ff_core *core);
 bool ff_gateway_alive(const struct ff_core *core);
 /* The key file may have changed. */
 void ff_gateway_look(struct ff_core *core);
@@ -277,6 +281,14 @@ struct client;
 struct client *ff_control_join(struct ff_core *core, struct ff_chan *chan);
 void ff_control_take(struct client *client, enum ff_msg_type type, json_t *msg);
 void ff_control_part(struct client **client);
+/* --- spending.c: money ------------------------------------------------------ */
+/* `spend`: may this request be sent? Answered by a grant, after COMMIT. */
+void ff_spending_ask(struct ff_core *core, const json_t *msg);
+void ff_spending_bill(struct ff_core *core, json_t *msg);       /* `usage` */
+void ff_spending_halt(struct ff_core *core, const json_t *msg); /* `halt` */
+void ff_spending_lose(struct ff_core *core);  /* the gateway that had reservations is gone */
+void ff_spending_again(struct ff_core *core); /* what could not be written when it came */
+void ff_spending_fini(struct ff_core *core);
 
 /* --- workers.c -------------------------------------------------------------- */
 void ff_workers_init(struct ff_core *core);

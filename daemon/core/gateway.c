@@ -16,9 +16,6 @@
 
 #define DELAY_FIRST_MS 100
 #define DELAY_MOST_MS 30000
-#define HTTP_OK 200
-/* Bills kept in memory while the record cannot be written. */
-#define UNBILLED_MAX 10000
 
 struct ff_gateway {
 	struct ff_core *core;
@@ -30,77 +27,11 @@ struct ff_gateway {
 	bool key_known;       /* it has said whether there is a key */
 	char *key_missing;    /* NULL: there is one */
 	char *key_place;
-	json_t *unbilled;     /* array of usage messages whose turn failed */
+	int64_t quota_until_ms; /* wall clock; until then no request is worth sending */
+	char *quota_text;
 };
 
 static int start(struct ff_gateway *g, struct ff_err *err);
-
-static void take_usage(struct ff_core *core, const json_t *msg)
-{
-	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
-	struct ff_answer a = { .at_ms = ff_clock_wall() };
-	struct ff_event ev = { .type = FF_EVENT_MODEL_ANSWERED };
-	struct ff_err err = { 0 };
-	int64_t attempt, status;
-	bool is_new = false;
-
-	if (ff_msg_int(msg, "job", 1, INT64_MAX, &a.job, &err) < 0 ||
-	    ff_msg_int(msg, "attempt", 0, INT32_MAX, &attempt, &err) < 0 ||
-	    ff_msg_int(msg, "status", 0, 999, &status, &err) < 0 ||
-	    ff_msg_int(msg, "tokens_in", 0, INT64_MAX / 2, &a.tokens_in, &err) < 0 ||
-	    ff_msg_int(msg, "tokens_out", 0, INT64_MAX / 2, &a.tokens_out, &err) < 0 ||
-	    ff_msg_int(msg, "cache_read", 0, INT64_MAX / 2, &a.cache_read, &err) < 0 ||
-	    ff_msg_int(msg, "cache_write", 0, INT64_MAX / 2, &a.cache_write, &err) < 0 ||
-	    ff_msg_int(msg, "latency_ms", 0, INT64_MAX / 2, &a.latency_ms, &err) < 0 ||
-	    ff_msg_str(msg, "key", &a.key, &err) < 0 || ff_msg_str(msg, "model", &a.model, &err) < 0) {
-		ff_log_error(&core->log, "gateway.usage", "%s", err.text);
-		return;
-	}
-	if (status != HTTP_OK)
-		return; /* nothing was answered, so nothing is billed; `limited` tells what the user should know */
-	a.attempt = (int)attempt;
-	a.status = (int)status;
-	ev.tokens_in = a.tokens_in + a.cache_read + a.cache_write;
-	ev.tokens_out = a.tokens_out;
-	ev.text = a.model;
-	if (ff_turn_open(core, &err) < 0 || ff_store_job_get(core->store, a.job, &job, &err) < 0)
-		return;
-	ev.attempt = a.attempt <= job->attempt ? a.attempt : job->attempt;
-	if (ff_store_answer_add(core->store, &a, &is_new, &err) < 0)
-		ff_turn_fail(core, &err);
-	else if (is_new && ff_core_event(core, job, &ev, &err) < 0)
-		ff_log_error(&core->log, "gateway.usage", "job %" PRId64 ": %s", a.job, err.text);
-}
-
-static void after_billing(struct ff_core *core, void *arg, bool ok)
-{
-	json_t *msg = arg;
-
-	/* What was spent is spent; the gateway does not say it again. */
-	if (!ok && json_array_size(core->gateway->unbilled) < UNBILLED_MAX)
-		(void)json_array_append(core->gateway->unbilled, msg);
-	else if (!ok)
-		ff_log_error(&core->log, "gateway.usage", "a bill is lost: over %d wait for the record", UNBILLED_MAX);
-	json_decref(msg);
-}
-
-static void bill(struct ff_core *core, json_t *msg)
-{
-	take_usage(core, msg);
-	ff_turn_after(core, after_billing, json_incref(msg));
-}
-
-void ff_gateway_bill_again(struct ff_core *core)
-{
-	json_t *list = core->gateway ? core->gateway->unbilled : NULL;
-
-	if (!list)
-		return; /* it was never started */
-	core->gateway->unbilled = json_array();
-	for (size_t i = 0; i < json_array_size(list); i++)
-		bill(core, json_array_get(list, i));
-	json_decref(list);
-}
 
 static void take_limited(struct ff_core *core, const json_t *msg)
 {
@@ -162,7 +93,11 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 	g->spoke = true;
 	ff_lease_heard(g->lease);
 	if (type == FF_MSG_USAGE)
-		bill(g->core, msg);
+		ff_spending_bill(g->core, msg);
+	else if (type == FF_MSG_SPEND)
+		ff_spending_ask(g->core, msg);
+	else if (type == FF_MSG_HALT)
+		ff_spending_halt(g->core, msg);
 	else if (type == FF_MSG_LIMITED)
 		take_limited(g->core, msg);
 	else if (type == FF_MSG_KEY)
@@ -216,6 +151,7 @@ static void on_silence(void *arg)
 static int start(struct ff_gateway *g, struct ff_err *err)
 {
 	g->spoke = false;
+	ff_spending_lose(g->core);
 	if (ff_child_start(g->core, &g->child, "gateway", FF_PEER_GATEWAY, on_msg, on_ended, g, err) < 0)
 		return -1;
 	g->lease = ff_lease_new(g->core, on_silence, g);
@@ -226,17 +162,16 @@ int ff_gateway_start(struct ff_core *core, struct ff_err *err)
 {
 	core->gateway = ff_calloc(1, sizeof *core->gateway);
 	core->gateway->core = core;
-	core->gateway->unbilled = json_array();
 	return start(core->gateway, err);
 }
 
-void ff_gateway_open(struct ff_core *core, int64_t job, int attempt)
+void ff_gateway_open(struct ff_core *core, int64_t job, int attempt, const char *token)
 {
 	struct ff_gateway *g = core->gateway;
 
 	if (g->child.chan) /* else it is opened when the gateway is back */
-		(void)ff_chan_send(g->child.chan, FF_MSG_OPEN, json_pack("{s:I,s:i}", "job", (json_int_t)job, "attempt",
-				   attempt), -1, NULL); /* a failure ends the child */
+		(void)ff_chan_send(g->child.chan, FF_MSG_OPEN, json_pack("{s:I,s:i,s:s}", "job", (json_int_t)job, "attempt",
+				   attempt, "token", token), -1, NULL); /* a failure ends the child */
 }
 
 void ff_gateway_close(struct ff_core *core, int64_t job, bool ended)
@@ -245,6 +180,38 @@ void ff_gateway_close(struct ff_core *core, int64_t job, bool ended)
 
 	if (g && g->child.chan)
 		(void)ff_chan_send(g->child.chan, FF_MSG_CLOSE, json_pack("{s:I,s:b}", "job", (json_int_t)job, "ended", ended), -1, NULL);
+}
+
+void ff_gateway_send_grant(struct ff_core *core, json_t *msg)
+{
+	struct ff_gateway *g = core->gateway;
+
+	if (g && g->child.chan)
+		(void)ff_chan_send(g->child.chan, FF_MSG_GRANT, msg, -1, NULL); /* a failure ends the child */
+	else
+		json_decref(msg);
+}
+
+void ff_gateway_quota(struct ff_core *core, int64_t until_ms, const char *text)
+{
+	struct ff_gateway *g = core->gateway;
+
+	if (until_ms <= g->quota_until_ms)
+		return;
+	g->quota_until_ms = until_ms;
+	ff_free(&g->quota_text);
+	g->quota_text = ff_strdup(text);
+}
+
+char *ff_gateway_notice(const struct ff_core *core)
+{
+	const struct ff_gateway *g = core->gateway;
+	char until[FF_CLOCK_TEXT];
+
+	if (!g || g->quota_until_ms <= ff_clock_wall())
+		return NULL;
+	ff_clock_format(g->quota_until_ms, until);
+	return ff_asprintf("the model's quota is used up until %s; jobs wait", until);
 }
 
 void ff_gateway_look(struct ff_core *core)
@@ -285,7 +252,7 @@ void ff_gateway_fini(struct ff_core *core)
 	ff_lease_free(&g->lease);
 	ff_free(&g->key_missing);
 	ff_free(&g->key_place);
-	json_decref(g->unbilled);
+	ff_free(&g->quota_text);
 	ff_child_fini(&g->child);
 	free(g);
 }

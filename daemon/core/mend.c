@@ -75,7 +75,7 @@ static int try_again(struct ff_core *core, struct ff_err *err)
 	if (ff_turn_open(core, err) < 0 || ff_store_touch(core->store, err) < 0 ||
 	    ff_core_restart_jobs(core, "the record could not be written for a while", err) < 0)
 		return -1;
-	ff_gateway_bill_again(core);
+	ff_spending_again(core);
 	ff_specs_resume(core);
 	ff_timers_run(core);
 	return 0;

@@ -105,6 +105,7 @@ static char *job_line(struct ff_core *core, const struct ff_job *job, int64_t re
 	FF_AUTO(ff_free) char *url = ff_core_job_url(core, job->id);
 	FF_AUTO(ff_free) char *target = ff_text_shown(job->spec.target, 24);
 	const char *missing = ff_core_missing(core);
+	FF_AUTO(ff_free) char *notice = ff_gateway_notice(core);
 	const char *what = job->state == FF_JOB_QUEUED ? "queued" : "waits";
 	FF_AUTO(ff_free) char *why = NULL;
 
@@ -112,6 +113,8 @@ static char *job_line(struct ff_core *core, const struct ff_job *job, int64_t re
 		why = ff_asprintf("\nhint: %s", job->reason ? job->reason : ff_job_wait_text(job->wait));
 	else if (missing && ff_core_missing_known(core))
 		why = ff_strdup("\nwarning: this host cannot run jobs now; it starts when that is mended");
+	else if (notice)
+		why = ff_asprintf("\nhint: %s", notice);
 	return ff_asprintf("success: job %" PRId64 " %s (task from %s, target %s)%s%s%s%s\nhint: follow it: "
 			   FF_NAME " watch %" PRId64, job->id, what, job->spec.task_from, target,
 			   *url ? "\n  " : "", url, instead ? instead : "", why ? why : "", job->id);

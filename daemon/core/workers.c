@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/num.h"
 #include "base/proc.h"
 #include "base/text.h"
@@ -345,6 +346,10 @@ static void on_ended(void *arg, int status)
 
 void ff_worker_give(struct worker *w, int64_t job, int attempt)
 {
+	unsigned char secret[32];
+
+	ff_random(secret, sizeof secret);
+	ff_hex(secret, sizeof secret, w->token);
 	ff_job_free(&w->known);
 	w->job = job;
 	w->attempt = attempt;
@@ -426,6 +431,7 @@ static void send_job(struct worker *w)
 {
 	FF_AUTO(ff_free) char *url = NULL;
 	struct ff_err err = { 0 };
+	json_t *msg;
 
 	if (!know(w, &err) || !(url = ff_repo_url(w->core, w->known->repo, &err))) {
 		fail_start(w, err.code, err.text);
@@ -433,7 +439,9 @@ static void send_job(struct worker *w)
 	}
 	w->sent = true;
 	set_limit(w);
-	(void)ff_chan_send(w->child.chan, FF_MSG_JOB, ff_job_message(w->core, w->known, url), -1, NULL); /* a failure ends the child */
+	msg = ff_job_message(w->core, w->known, url);
+	(void)json_object_set_new(msg, "token", json_string(w->token));
+	(void)ff_chan_send(w->child.chan, FF_MSG_JOB, msg, -1, NULL); /* a failure ends the child */
 }
 
 void ff_workers_gateway_ready(struct ff_core *core, int64_t id, const struct ff_err *error)
@@ -452,7 +460,7 @@ static void begin(struct worker *w)
 	set_limit(w);
 	w->lease = ff_lease_new(w->core, on_silence, w);
 	if (!w->own_gateway)
-		ff_gateway_open(w->core, w->job, w->attempt);
+		ff_gateway_open(w->core, w->job, w->attempt, w->token);
 	else if (w->child.chan)
 		send_job(w);
 }
@@ -498,7 +506,7 @@ void ff_workers_reopen_sockets(struct ff_core *core)
 {
 	for (struct worker *w = core->workers->first; w; w = w->next)
 		if (w->job && !w->stopped && !w->own_gateway)
-			ff_gateway_open(core, w->job, w->attempt);
+			ff_gateway_open(core, w->job, w->attempt, w->token);
 }
 
 /* --- guests ------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@ struct worker {
 	struct ff_child child;
 	int64_t job;      /* 0: it sweeps */
 	int attempt;
+	char token[65];   /* of this attempt, for the gateway's socket */
 	struct ff_job *known; /* the job after its last event, NULL: only the record knows */
 	bool guest;       /* it came by worker.sock, and stays for more than one job */
 	bool own_gateway; /* it needs no gateway socket */

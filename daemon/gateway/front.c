@@ -6,11 +6,14 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/sock.h"
 #include "base/text.h"
+#include "conf/conf.h"
 #include "daemon/gateway/gateway.h"
 #include "daemon/gateway/key.h"
 #include "daemon/gateway/policy.h"
@@ -29,6 +32,7 @@ struct ff_conn {
 	struct ff_buf in, out;
 	struct ff_flight *flight; /* NULL: reading a request */
 	size_t sent;              /* of the flight's body */
+	int64_t begun_ms;         /* monotonic; when the request began to come. 0: none does */
 	bool continued;           /* 100 Continue was sent for the request in `in` */
 	bool head_sent, end_sent, keep_alive, chunked, head_only;
 	bool dead;
@@ -43,7 +47,7 @@ static void die(struct ff_conn *c)
 	ff_watch_free(&c->timer);
 	ff_close(&c->fd);
 	if (c->flight)
-		ff_flight_drained(c->flight);
+		ff_transfer_drained(c->flight);
 	c->flight = NULL;
 }
 
@@ -106,7 +110,7 @@ static char *field(const struct ff_head *head, const char *name, size_t max)
 }
 
 /* The body stands in c->in from `at`; it is copied out because the flight keeps it. */
-static void start(struct ff_conn *c, const struct ff_head *head, size_t at, const char *key, bool count)
+static void start(struct ff_conn *c, const struct ff_head *head, size_t at, struct ff_gw_ask *ask)
 {
 	FF_AUTO(ff_free) char *version = field(head, "anthropic-version", 64);
 	FF_AUTO(ff_free) char *beta = field(head, "anthropic-beta", 4096);
@@ -114,34 +118,39 @@ static void start(struct ff_conn *c, const struct ff_head *head, size_t at, cons
 	struct ff_buf body;
 	struct ff_err err = { 0 };
 
-	if (!gw->key) {
+	if (!gw->key || gw->key_refused) {
 		own_error(c, FF_E_KEY_MISSING, gw->key_err.text);
 		return;
 	}
-	if (c->job->flight_count >= FF_GW_FLIGHTS_MAX) {
-		answer(c, 503, "overloaded_error", "the job has too many requests under way");
+	if (c->job->flight_count >= gw->limits.max_requests) {
+		answer(c, 503, "overloaded_error", "the job has too many requests under way (gateway.max-requests)");
 		return;
 	}
-	if (!count && ff_record_room(c->job->answers, gw->limits.max_answers, gw->limits.max_answer_bytes, &err) < 0) {
+	if (!ask->count && ff_record_room(c->job->answers, gw->limits.max_answers, gw->limits.max_answer_bytes, &err) < 0) {
 		answer(c, 402, "billing_error", err.text);
 		return;
 	}
 	ff_buf_init(&body, gw->limits.max_body);
 	(void)ff_buf_add(&body, c->in.data + at, (size_t)head->content_length); /* read under the same maximum */
-	attach(c, ff_flight_start(c->job, &body, key, count, version ? version : FF_MODEL_VERSION, beta));
+	ask->body = &body;
+	ask->version = version ? version : FF_MODEL_VERSION;
+	ask->beta = beta;
+	attach(c, ff_flight_start(c->job, ask));
 }
 
 static void post(struct ff_conn *c, const struct ff_head *head, size_t at, bool count)
 {
+	struct ff_gw_ask ask = { .count = count };
 	struct ff_flight *f = NULL;
 	char key[FF_RECORD_KEY] = "";
 	struct ff_err err = { 0 };
 
-	if (ff_policy_check(c->in.data + at, (size_t)head->content_length, &err) < 0) {
+	if (ff_policy_check(c->in.data + at, (size_t)head->content_length, c->job->gw->allowed, &ask.seen, &err) < 0) {
 		answer(c, err.code == FF_E_INVALID ? 400 : 403,
 		       err.code == FF_E_INVALID ? "invalid_request_error" : "permission_error", err.text);
 		return;
 	}
+	ask.key = key;
 	if (!count) {
 		ff_record_key(c->in.data + at, (size_t)head->content_length, key);
 		f = ff_flight_find(c->job, key);
@@ -151,7 +160,30 @@ static void post(struct ff_conn *c, const struct ff_head *head, size_t at, bool 
 	if (f)
 		attach(c, f);
 	else
-		start(c, head, at, key, count);
+		start(c, head, at, &ask);
+}
+
+/* Without a word about how far it is right: in the same time, wherever it is wrong. */
+static bool same(const char *p, size_t n, const char *token)
+{
+	unsigned char differs = n != FF_GW_TOKEN;
+
+	for (size_t i = 0; i < n && i < FF_GW_TOKEN; i++)
+		differs |= (unsigned char)(p[i] ^ token[i]);
+	return !differs;
+}
+
+/* The token of this job and attempt, as the API's key or as a bearer of it. */
+static bool knows_token(const struct ff_conn *c, const struct ff_head *head)
+{
+	static const char bearer[] = "Bearer ";
+	const struct ff_head_field *key = ff_head_find(head, "x-api-key"), *auth = ff_head_find(head, "authorization");
+	size_t skip = sizeof bearer - 1;
+
+	if (key)
+		return same(key->value, key->value_len, c->job->token);
+	return auth && auth->value_len > skip && !strncasecmp(auth->value, bearer, skip) &&
+	       same(auth->value + skip, auth->value_len - skip, c->job->token);
 }
 
 static bool target_is(const struct ff_head *head, const char *path)
@@ -173,6 +205,8 @@ static void request(struct ff_conn *c, const struct ff_head *head, size_t at)
 	c->head_only = !strcmp(head->method, "HEAD");
 	if (c->head_only)
 		answer(c, 200, NULL, NULL);
+	else if (!knows_token(c, head))
+		answer(c, 401, "authentication_error", "the token is not that of this job and attempt");
 	else if (!messages && !count)
 		answer(c, 404, "not_found_error", "only " FF_MODEL_MESSAGES " is passed on here");
 	else if (!is_post)
@@ -228,6 +262,7 @@ static void parse(struct ff_conn *c)
 		return;
 	}
 	c->continued = false;
+	c->begun_ms = 0;
 	c->end_sent = true; /* of an answer of our own; attach() unsets it */
 	request(c, &head, (size_t)len);
 	ff_buf_consume(&c->in, (size_t)len + body);
@@ -267,7 +302,7 @@ static void fill_out(struct ff_conn *c)
 		if (c->chunked)
 			(void)ff_buf_adds(&c->out, "\r\n");
 		c->sent += n;
-		ff_flight_drained(f);
+		ff_transfer_drained(f);
 	}
 	if (f->done && c->sent == f->visible && !c->end_sent) {
 		if (c->chunked && !f->broken)
@@ -328,6 +363,34 @@ static void pump(struct ff_conn *c)
 	}
 }
 
+/* A request has to come whole within its time, however busily it trickles. False: the connection is closed. */
+static bool watch_time(struct ff_conn *c)
+{
+	const struct ff_gw_limits *limits = &c->job->gw->limits;
+	int64_t now = ff_clock_mono(), left;
+
+	if (!c->begun_ms)
+		c->begun_ms = now;
+	left = limits->request_ms - (now - c->begun_ms);
+	if (left <= 0) {
+		die(c);
+		return false;
+	}
+	ff_watch_again(c->timer, left < limits->idle_ms ? left : limits->idle_ms);
+	return true;
+}
+
+/* All that this job has us hold of requests that are not whole yet. */
+static bool holds_too_much(const struct ff_gw_job *job)
+{
+	size_t bytes = 0;
+
+	for (const struct ff_conn *c = job->conns; c; c = c->next)
+		if (!c->dead)
+			bytes += c->in.len;
+	return bytes > FF_GW_BODIES * job->gw->limits.max_body;
+}
+
 static void on_ready(void *arg, unsigned ready)
 {
 	struct ff_conn *c = arg;
@@ -343,7 +406,12 @@ static void on_ready(void *arg, unsigned ready)
 		}
 		if (n > 0)
 			ff_buf_grown(&c->in, (size_t)n);
-		ff_watch_again(c->timer, c->job->gw->limits.idle_ms);
+		if (holds_too_much(c->job)) {
+			die(c);
+			return;
+		}
+		if (!watch_time(c))
+			return;
 	} else if (ready & FF_LOOP_HUP) {
 		die(c);
 		return;
@@ -362,12 +430,15 @@ static void on_silence(void *arg)
 		ff_watch_again(c->timer, c->job->gw->limits.idle_ms);
 }
 
-static bool peer_is_ours(int fd)
+/* Our own account, and when that is root the one that this job's sandbox has. */
+static bool peer_is_ours(const struct ff_gw_job *job, int fd)
 {
 	uid_t uid;
 	pid_t pid;
 
-	return ff_sock_peer(fd, &uid, &pid, NULL) == 0 && uid == geteuid();
+	if (ff_sock_peer(fd, &uid, &pid, NULL) < 0)
+		return false;
+	return uid == geteuid() || (geteuid() == 0 && uid == ff_gw_job_uid(job));
 }
 
 void ff_front_accept(void *arg, unsigned ready)
@@ -378,7 +449,7 @@ void ff_front_accept(void *arg, unsigned ready)
 
 	(void)ready;
 	while (job->fd >= 0 && (fd = ff_sock_accept(job->fd)) >= 0) {
-		if (job->conn_count >= FF_GW_CONNS_MAX || !peer_is_ours(fd)) {
+		if (job->conn_count >= 2 * job->gw->limits.max_requests || !peer_is_ours(job, fd)) {
 			ff_close(&fd);
 			continue;
 		}
@@ -401,6 +472,26 @@ void ff_front_wake(struct ff_flight *f)
 	for (struct ff_conn *c = f->job->conns; c; c = c->next)
 		if (!c->dead && c->flight == f)
 			pump(c);
+}
+
+void ff_front_ping(struct ff_flight *f)
+{
+	static const char ping[] = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
+
+	if (!f->early) {
+		f->early = f->stream = true;
+		f->status = 200;
+		ff_buf_clear(&f->fields);
+		(void)ff_buf_adds(&f->fields, "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n");
+	}
+	ff_front_wake(f); /* the head, where it is not out yet */
+	for (struct ff_conn *c = f->job->conns; c; c = c->next) {
+		/* Not into what a client is too slow to take, and not into the middle of what the service said. */
+		if (c->dead || c->flight != f || !c->head_sent || !c->chunked || c->out.len || c->sent)
+			continue;
+		(void)ff_buf_addf(&c->out, "%zx\r\n%s\r\n", sizeof ping - 1, ping);
+		pump(c);
+	}
 }
 
 size_t ff_front_behind(const struct ff_flight *f, bool *ret_any)

@@ -6,12 +6,14 @@
  */
 #include "daemon/gateway/gateway.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/names.h"
@@ -19,7 +21,9 @@
 #include "base/sock.h"
 #include "base/text.h"
 #include "conf/conf.h"
+#include "daemon/gateway/fetch.h"
 #include "daemon/gateway/key.h"
+#include "daemon/gateway/upstream.h"
 #include "daemon/role.h"
 #include "ipc/ipc.h"
 #include "model/answer.h"
@@ -36,20 +40,56 @@ static void send_core(struct ff_gw *gw, enum ff_msg_type type, json_t *msg)
 		json_decref(msg);
 }
 
-void ff_gw_usage(const struct ff_flight *f, const struct ff_answer *a, int status, int64_t latency_ms)
+uid_t ff_gw_job_uid(const struct ff_gw_job *job)
 {
-	const struct ff_usage *u = &a->usage;
+	return (uid_t)(ff_conf_int(job->gw->conf, FF_CONF_SANDBOX_UID_BASE) + job->id % 65536); /* as daemon/worker/place.c */
+}
 
-	send_core(f->job->gw, FF_MSG_USAGE, json_pack("{s:I, s:I, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:b}",
-		"job", (json_int_t)f->job->id, "attempt", (json_int_t)f->job->attempt, "key", f->key, "model", a->model, "status", status,
+void ff_gw_spend(struct ff_flight *f)
+{
+	if (f->asked)
+		return;
+	f->asked = true;
+	send_core(f->job->gw, FF_MSG_SPEND, json_pack("{s:I, s:I, s:I, s:s, s:s, s:I, s:I}", "job", (json_int_t)f->job->id,
+		"attempt", (json_int_t)f->attempt, "serial", (json_int_t)f->serial, "key", f->key, "model", f->seen.model,
+		"bytes", (json_int_t)f->sent.len, "max_tokens", (json_int_t)f->seen.max_tokens));
+}
+
+static void send_usage(struct ff_gw *gw, const struct ff_gw_job *job, int64_t attempt, int64_t request, json_t *msg)
+{
+	(void)json_object_update_new(msg, json_pack("{s:I, s:I, s:I}", "job", (json_int_t)job->id, "attempt", (json_int_t)attempt,
+						    "request", (json_int_t)request));
+	send_core(gw, FF_MSG_USAGE, msg);
+}
+
+static json_t *usage_of(const struct ff_gw_end *e)
+{
+	const struct ff_tokens *u = &e->tokens;
+
+	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:b}", "model", e->model, "outcome", e->outcome, "status", e->status,
 		"tokens_in", (json_int_t)u->input, "tokens_out", (json_int_t)u->output, "cache_read", (json_int_t)u->cache_read,
-		"cache_write", (json_int_t)u->cache_write, "latency_ms", (json_int_t)latency_ms, "replayed", f->replayed));
+		"cache_write", (json_int_t)u->cache_write, "cache_write_1h", (json_int_t)u->cache_write_1h, "unknown", e->unknown);
+}
+
+void ff_gw_usage(const struct ff_flight *f, const struct ff_gw_end *e)
+{
+	json_t *msg = usage_of(e);
+
+	(void)json_object_update_new(msg, json_pack("{s:s, s:I, s:b}", "key", f->key, "latency_ms",
+				     (json_int_t)(f->replayed ? 0 : ff_clock_mono() - f->started_ms), "replayed", f->replayed));
+	send_usage(f->job->gw, f->job, f->attempt, f->request, msg);
 }
 
 void ff_gw_limited(const struct ff_gw_job *job, int status, int64_t retry_after_ms)
 {
 	send_core(job->gw, FF_MSG_LIMITED, json_pack("{s:I, s:i, s:I}", "job", (json_int_t)job->id, "status", status,
 						     "retry_after_ms", (json_int_t)retry_after_ms));
+}
+
+void ff_gw_halt(const struct ff_flight *f, const struct ff_err *why, int64_t until_ms)
+{
+	send_core(f->job->gw, FF_MSG_HALT, json_pack("{s:I, s:I, s:o, s:I}", "job", (json_int_t)f->job->id, "attempt",
+		  (json_int_t)f->attempt, "error", ff_json_from_err(why), "until_ms", (json_int_t)until_ms));
 }
 
 static struct ff_gw_job *find_job(struct ff_gw *gw, int64_t id)
@@ -71,6 +111,19 @@ static void close_socket(struct ff_gw_job *job)
 	ff_free(&job->socket);
 }
 
+/* A job that runs under an account of its own gets its socket, and no other one. */
+static int give_socket(const struct ff_gw_job *job, const char *dir, const char *socket, struct ff_err *err)
+{
+	FF_AUTO(ff_close) int fd = -1;
+
+	if (geteuid() != 0)
+		return 0;
+	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fchownat(fd, strrchr(socket, '/') + 1, ff_gw_job_uid(job), (gid_t)-1, AT_SYMLINK_NOFOLLOW) < 0)
+		return ff_err_errno(err, "%s", socket);
+	return 0;
+}
+
 static int open_socket(struct ff_gw_job *job, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *name = ff_asprintf("jobs/%" PRId64, job->id);
@@ -80,7 +133,7 @@ static int open_socket(struct ff_gw_job *job, struct ff_err *err)
 	ff_free(&job->answers);
 	job->answers = ff_path_join(dir, FF_JOB_ANSWERS);
 	if (ff_dir_make(dir, 0711, err) < 0 || ff_dir_make(job->answers, 0700, err) < 0 ||
-	    ff_sock_listen(socket, 0600, &job->fd, err) < 0)
+	    ff_sock_listen(socket, 0600, &job->fd, err) < 0 || give_socket(job, dir, socket, err) < 0)
 		return -1;
 	job->socket = ff_steal(&socket);
 	job->watch = ff_loop_fd(job->gw->loop, job->fd, FF_LOOP_READ, ff_front_accept, job);
@@ -91,11 +144,24 @@ static int open_socket(struct ff_gw_job *job, struct ff_err *err)
 
 static void look_again(void *arg);
 
+static void look_later(struct ff_gw *gw)
+{
+	if (!gw->key_timer)
+		gw->key_timer = ff_loop_timer(gw->loop, 0, look_again, gw);
+	ff_watch_again(gw->key_timer, ff_conf_int(gw->conf, FF_CONF_SANDBOX_PROBE_INTERVAL));
+}
+
 static void have_key(struct ff_gw *gw, struct ff_key *key)
 {
 	FF_AUTO(ff_free) char *where = ff_key_place(gw->conf);
-	bool first = !gw->key;
+	bool first = !gw->key || gw->key_refused;
 
+	if (gw->key_refused && !gw->key_again && ff_key_same(gw->key, key)) {
+		ff_key_free(&key);
+		look_later(gw);
+		return;
+	}
+	gw->key_refused = gw->key_again = false;
 	ff_key_free(&gw->key_before);
 	gw->key_before = gw->key;
 	gw->key = key;
@@ -109,6 +175,10 @@ static void lack_key(struct ff_gw *gw, const struct ff_err *err)
 {
 	struct ff_log log = ff_log_main();
 
+	if (gw->key && gw->key_refused) {
+		look_later(gw);
+		return;
+	}
 	if (gw->key) { /* somebody is about to replace it */
 		ff_log_error(&log, "gateway.key", "%s; the key that was read before stays in use", err->text);
 		return;
@@ -118,9 +188,22 @@ static void lack_key(struct ff_gw *gw, const struct ff_err *err)
 		send_core(gw, FF_MSG_KEY, json_pack("{s:b, s:s}", "ok", 0, "text", err->text));
 	}
 	gw->key_err = *err;
-	if (!gw->key_timer)
-		gw->key_timer = ff_loop_timer(gw->loop, 0, look_again, gw);
-	ff_watch_again(gw->key_timer, ff_conf_int(gw->conf, FF_CONF_SANDBOX_PROBE_INTERVAL));
+	look_later(gw);
+}
+
+void ff_gw_key_refused(struct ff_gw *gw, int status, const char *text)
+{
+	FF_AUTO(ff_free) char *where = ff_key_place(gw->conf);
+	struct ff_log log = ff_log_main();
+
+	if (gw->key_refused)
+		return; /* of one that was under way at the same time */
+	gw->key_refused = true;
+	(void)ff_err_set(&gw->key_err, FF_E_KEY_MISSING, "blocked: key: the model service refused the API key (%d %s); put another one into %s, "
+			 "or mend the account and reload the daemon", status, text, where ? where : "gateway.key-file");
+	ff_log_error(&log, "gateway.key.refused", "%s: jobs wait until then", gw->key_err.text);
+	send_core(gw, FF_MSG_KEY, json_pack("{s:b, s:o}", "ok", 0, "text", ff_json_from_bytes(gw->key_err.text)));
+	look_later(gw);
 }
 
 static void read_key(struct ff_gw *gw)
@@ -141,14 +224,22 @@ static void look_again(void *arg)
 
 /* --- what core says ------------------------------------------------------------- */
 
+static int read_token(const json_t *msg, const char **ret, struct ff_err *err)
+{
+	if (ff_msg_str(msg, "token", ret, err) < 0)
+		return -1;
+	return strlen(*ret) == FF_GW_TOKEN ? 0 : ff_err_set(err, FF_E_PROTOCOL, "a token has %d characters", FF_GW_TOKEN);
+}
+
 static void on_open(struct ff_gw *gw, const json_t *msg)
 {
 	struct ff_err err = { 0 };
 	struct ff_gw_job *job;
+	const char *token = NULL;
 	int64_t id, attempt;
 
-	if (ff_msg_int(msg, "job", 1, INT64_MAX, &id, &err) < 0 ||
-	    ff_msg_int(msg, "attempt", 0, INT32_MAX, &attempt, &err) < 0) {
+	if (ff_msg_int(msg, "job", 1, INT64_MAX, &id, &err) < 0 || ff_msg_int(msg, "attempt", 0, INT32_MAX, &attempt, &err) < 0 ||
+	    read_token(msg, &token, &err) < 0) {
 		struct ff_log log = ff_log_main();
 
 		ff_log_error(&log, "gateway.message", "open: %s", err.text);
@@ -166,6 +257,7 @@ static void on_open(struct ff_gw *gw, const json_t *msg)
 		gw->jobs = job;
 	}
 	job->attempt = attempt;
+	memcpy(job->token, token, sizeof job->token);
 	/* Of an attempt whose end we were not told: it must not ask on in the name of this one. */
 	close_socket(job);
 	ff_front_sweep(job, true);
@@ -195,6 +287,58 @@ static void on_close(struct ff_gw *gw, const json_t *msg)
 		ff_flight_sweep(job, true); /* nobody will ask for it: every further token would be money for nothing */
 }
 
+static struct ff_flight *find_flight(struct ff_gw *gw, int64_t id, int64_t serial)
+{
+	struct ff_gw_job *job = find_job(gw, id);
+
+	for (struct ff_flight *f = job ? job->flights : NULL; f; f = f->next)
+		if (f->asked && f->serial == serial)
+			return f;
+	return NULL;
+}
+
+/* Nobody wants it any more: what was reserved is free again. */
+static void give_back(struct ff_gw *gw, int64_t id, int64_t request)
+{
+	const struct ff_gw_job nobody = { .id = id };
+	static const char no_key[] = "0000000000000000000000000000000000000000000000000000000000000000";
+	json_t *msg = usage_of(&(struct ff_gw_end){ .outcome = "not sent", .model = "" });
+
+	(void)json_object_update_new(msg, json_pack("{s:s, s:i, s:b}", "key", no_key, "latency_ms", 0, "replayed", 0));
+	if (request)
+		send_usage(gw, &nobody, 0, request, msg);
+	else
+		json_decref(msg);
+}
+
+static void on_grant(struct ff_gw *gw, const json_t *msg)
+{
+	const json_t *error = json_object_get(msg, "error");
+	int64_t id = 0, serial = 0, request = 0;
+	struct ff_err why = { 0 };
+	struct ff_flight *f;
+	bool wait = false;
+
+	(void)ff_msg_int(msg, "job", 1, INT64_MAX, &id, NULL); /* zeros find nothing */
+	(void)ff_msg_int(msg, "serial", 1, INT64_MAX, &serial, NULL);
+	(void)ff_msg_int(msg, "request", 0, INT64_MAX, &request, NULL);
+	(void)ff_msg_bool(msg, "wait", &wait, NULL);
+	if (json_is_object(error))
+		(void)ff_err_from_json(error, &why); /* it always fails: that is what it makes */
+	f = find_flight(gw, id, serial);
+	if (!f || f->done) {
+		give_back(gw, id, why.code ? 0 : request);
+		return;
+	}
+	f->asked = false;
+	if (wait || why.code) {
+		ff_transfer_refused(f, wait, &why);
+	} else {
+		f->request = request;
+		ff_transfer_go(f);
+	}
+}
+
 static void on_message(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
 {
 	struct ff_gw *gw = arg;
@@ -205,9 +349,15 @@ static void on_message(void *arg, struct ff_chan *chan, enum ff_msg_type type, j
 		on_open(gw, msg);
 	else if (type == FF_MSG_CLOSE)
 		on_close(gw, msg);
-	else if (type == FF_MSG_LOOK)
+	else if (type == FF_MSG_GRANT)
+		on_grant(gw, msg);
+	else if (type == FF_MSG_FETCH)
+		ff_fetch_take(gw->fetches, msg);
+	else if (type == FF_MSG_LOOK) {
+		gw->key_again = true; /* somebody may have paid the bill */
 		read_key(gw);
-	/* Others cannot come: msg.def allows core these three. */
+	}
+	/* Others cannot come: msg.def allows core these. */
 }
 
 static void on_core_gone(void *arg, struct ff_chan *chan, const struct ff_err *err)
@@ -236,6 +386,11 @@ static void sweep(void *arg)
 		ff_free(&job->answers);
 		ff_free(&job);
 	}
+}
+
+static void fetched(void *arg, json_t *msg)
+{
+	send_core(arg, FF_MSG_FETCHED, msg);
 }
 
 static int set_base(struct ff_gw *gw, struct ff_err *err)
@@ -280,12 +435,23 @@ static int init(struct ff_gw *gw, const struct ff_role_args *args, struct ff_err
 		.max_answer_bytes = (size_t)ff_conf_int(c, FF_CONF_GATEWAY_MAX_ANSWER_BYTES),
 		.connect_ms = ff_conf_int(c, FF_CONF_GATEWAY_CONNECT_TIMEOUT),
 		.idle_ms = ff_conf_int(c, FF_CONF_GATEWAY_IDLE_TIMEOUT),
+		.request_ms = ff_conf_int(c, FF_CONF_GATEWAY_REQUEST_TIMEOUT),
+		.retry_ms = ff_conf_int(c, FF_CONF_GATEWAY_RETRY_DELAY),
+		.hold_ms = ff_conf_int(c, FF_CONF_GATEWAY_HOLD_MAX),
+		.ping_ms = ff_conf_int(c, FF_CONF_GATEWAY_PING),
+		.max_requests = (unsigned)ff_conf_int(c, FF_CONF_GATEWAY_MAX_REQUESTS),
+		.retries = (int)ff_conf_int(c, FF_CONF_GATEWAY_RETRIES),
+	}, .allowed = ff_policy_allowed(ff_conf_list(c, FF_CONF_GATEWAY_ALLOW)), .circuit = {
+		.failures = ff_conf_int(c, FF_CONF_GATEWAY_CIRCUIT_FAILURES),
+		.window_ms = ff_conf_int(c, FF_CONF_GATEWAY_CIRCUIT_WINDOW),
+		.probe_ms = ff_conf_int(c, FF_CONF_GATEWAY_CIRCUIT_PROBE),
 	} };
 	if (set_base(gw, err) < 0)
 		return -1;
 	gw->loop = ff_loop_new();
 	ff_loop_on_turn_end(gw->loop, sweep, gw);
-	gw->up = ff_upstream_new(gw);
+	gw->up = ff_upstream_new(gw->loop);
+	gw->fetches = ff_fetches_new(gw->conf, gw->loop, gw->up, fetched, gw);
 	gw->chan = ff_chan_new(FF_IPC_PARENT_FD, FF_PEER_GATEWAY, FF_PEER_CORE);
 	ff_chan_attach(gw->chan, gw->loop, on_message, on_core_gone, gw);
 	send_core(gw, FF_MSG_HELLO, json_pack("{s:s, s:I}", "role", "gateway", "pid", (json_int_t)getpid()));
@@ -305,6 +471,7 @@ static void fini(struct ff_gw *gw)
 		sweep(gw);
 	ff_watch_free(&gw->key_timer);
 	ff_watch_free(&gw->beat);
+	ff_fetches_free(&gw->fetches);
 	ff_upstream_free(&gw->up);
 	ff_chan_free(&gw->chan);
 	ff_loop_free(&gw->loop);

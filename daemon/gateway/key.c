@@ -62,15 +62,21 @@ static int take(struct ff_key *key, const char *text, size_t n, const char *path
 
 int ff_key_read(const struct ff_conf *conf, struct ff_key **ret_key, struct ff_err *err)
 {
-	FF_AUTO(ff_key_free) struct ff_key *key = ff_calloc(1, sizeof *key);
 	FF_AUTO(ff_free) char *path = ff_key_place(conf);
+
+	if (!path)
+		return ff_err_set(err, FF_E_INVALID, "there is no API key: put it into a file of mode 600 and name that in gateway.key-file");
+	return ff_key_read_file(path, ret_key, err);
+}
+
+int ff_key_read_file(const char *path, struct ff_key **ret_key, struct ff_err *err)
+{
+	FF_AUTO(ff_key_free) struct ff_key *key = ff_calloc(1, sizeof *key);
 	FF_AUTO(ff_close) int fd = -1;
 	char text[KEY_MAX + 1];
 	ssize_t n;
 	int rc;
 
-	if (!path)
-		return ff_err_set(err, FF_E_INVALID, "there is no API key: put it into a file of mode 600 and name that in gateway.key-file");
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return ff_err_set(err, FF_E_INVALID, "%s: the API key cannot be read: %s; put it there, readable for the daemon's account alone, or correct gateway.key-file",
@@ -97,9 +103,19 @@ void ff_key_free(struct ff_key **key)
 	ff_free(key);
 }
 
+const char *ff_key_word(const struct ff_key *key)
+{
+	return key->header + sizeof HEADER - 1;
+}
+
 const char *ff_key_header(const struct ff_key *key)
 {
 	return key->header;
+}
+
+bool ff_key_same(const struct ff_key *a, const struct ff_key *b)
+{
+	return !strcmp(a->header, b->header); /* both are ours */
 }
 
 void ff_key_mask(const struct ff_key *key, char *p, size_t n)

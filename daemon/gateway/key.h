@@ -8,6 +8,7 @@
  * a log line or an error.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -17,12 +18,17 @@ struct ff_key;
 
 /* From gateway.key-file, else the service credential. err says what to do and never what the file holds. */
 int ff_key_read(const struct ff_conf *conf, struct ff_key **ret_key, struct ff_err *err);
+/* The same from a file of somebody else's: the secret of a destination. */
+int ff_key_read_file(const char *path, struct ff_key **ret_key, struct ff_err *err);
 /* Where it is read from; NULL: nowhere. Freed by ff_free. */
 char *ff_key_place(const struct ff_conf *conf);
 /* Wipes it. */
 void ff_key_free(struct ff_key **key);
 /* "x-api-key: ..." for the request; borrowed. */
 const char *ff_key_header(const struct ff_key *key);
+/* The word alone; borrowed. */
+const char *ff_key_word(const struct ff_key *key);
+bool ff_key_same(const struct ff_key *a, const struct ff_key *b);
 /* Overwrites the key with stars wherever it stands in p: a service may quote what it refuses. */
 void ff_key_mask(const struct ff_key *key, char *p, size_t n);
 

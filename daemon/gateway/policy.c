@@ -1,88 +1,193 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See policy.h.  Tools are let through by a list of kinds that run at the
- * client; a kind that is new to us is refused until somebody has looked.
+ * See policy.h.  Tools and sources are let through by lists of what is known
+ * to run, or to lie, at the client; a kind that is new to us is refused until
+ * somebody has looked.  Everything is looked at wherever it stands: which
+ * nesting the service accepts is its business and changes.
  */
 #include "daemon/gateway/policy.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include <jansson.h>
 
 #include "base/text.h"
 
-#define DEPTH_MAX 32
+#define DEPTH_MAX 64
 
-static int check_tools(const json_t *tools, struct ff_err *err)
+unsigned ff_policy_allowed(const char *const *list)
+{
+	static const struct { const char *word; unsigned bit; } words[] = {
+		{ "server-tools", FF_ALLOW_SERVER_TOOLS }, { "mcp", FF_ALLOW_MCP }, { "containers", FF_ALLOW_CONTAINERS },
+		{ "urls", FF_ALLOW_URLS }, { "files", FF_ALLOW_FILES },
+	};
+	unsigned bits = 0;
+
+	for (; *list; list++)
+		for (size_t i = 0; i < FF_ARRAY_LEN(words); i++)
+			if (!strcmp(words[i].word, *list))
+				bits |= words[i].bit;
+	return bits;
+}
+
+static int refuse(struct ff_err *err, const char *what, const char *shown)
+{
+	return ff_err_set(err, FF_E_NOT_ALLOWED, "%s not allowed here (%.64s); see gateway.allow", what, shown ? shown : "no kind");
+}
+
+/*
+ * A reader that folds case would see another request than we do.  NULL: the
+ * name is none that matters.
+ */
+static int check_name(const char *name, struct ff_err *err)
+{
+	static const char *const names[] = {
+		"mcp_servers", "container", "tools", "messages", "system", "source", "content", "type", "url", "file_id", "input",
+		"model", "max_tokens", "stream",
+	};
+
+	for (size_t i = 0; i < FF_ARRAY_LEN(names); i++)
+		if (!strcasecmp(name, names[i]) && strcmp(name, names[i]) != 0)
+			return ff_err_set(err, FF_E_NOT_ALLOWED, "the key %.64s is not %s: write it small", name, names[i]);
+	return 0;
+}
+
+static bool is_set(const json_t *v)
+{
+	return v && !json_is_null(v) && !(json_is_array(v) && !json_array_size(v));
+}
+
+static int check_tool(const json_t *tool, unsigned allowed, struct ff_err *err)
 {
 	static const char *const local[] = { "custom", "bash_", "text_editor_", "memory_", "computer_" };
+	const json_t *kind = json_object_get(tool, "type");
+	const char *word = json_string_value(kind), *name;
+	json_t *value;
+
+	if (!json_is_object(tool))
+		return refuse(err, "tools that are no objects are", NULL);
+	json_object_foreach((json_t *)(uintptr_t)tool, name, value)
+		if (check_name(name, err) < 0)
+			return -1;
+	if (!kind)
+		return 0; /* one of the client's own */
+	for (size_t k = 0; word && k < FF_ARRAY_LEN(local); k++)
+		if (local[k][strlen(local[k]) - 1] == '_' ? ff_starts(word, local[k]) : !strcmp(word, local[k]))
+			return 0;
+	if (word && ff_starts(word, "mcp_"))
+		return allowed & FF_ALLOW_MCP ? 0 : refuse(err, "tools of other servers are", word);
+	return word && allowed & FF_ALLOW_SERVER_TOOLS ? 0 : refuse(err, "tools that run at the provider are", word);
+}
+
+static int check_tools(const json_t *tools, unsigned allowed, struct ff_err *err)
+{
 	json_t *tool;
 	size_t i;
 
-	json_array_foreach(tools, i, tool) {
-		const json_t *kind = json_object_get(tool, "type");
-		const char *word = json_string_value(kind);
-		bool ok = !kind;
-
-		for (size_t k = 0; word && k < FF_ARRAY_LEN(local); k++)
-			ok |= ff_starts(word, local[k]);
-		if (!ok)
-			return ff_err_set(err, FF_E_NOT_ALLOWED, "tools that run at the provider are not allowed here (%.64s)",
-					  word ? word : "no kind");
-	}
+	if (tools && !json_is_null(tools) && !json_is_array(tools))
+		return refuse(err, "tools in anything but a list are", NULL);
+	json_array_foreach(tools, i, tool)
+		if (check_tool(tool, allowed, err) < 0)
+			return -1;
 	return 0;
 }
 
 /* A source is inline data or text; everything else is fetched by somebody. */
-static int check_source(const json_t *source, struct ff_err *err)
+static int check_source(const json_t *source, unsigned allowed, struct ff_err *err)
 {
 	const char *type = json_string_value(json_object_get(source, "type"));
+	bool url = json_object_get(source, "url"), file = json_object_get(source, "file_id");
 
-	if (type && (!strcmp(type, "base64") || !strcmp(type, "text") || !strcmp(type, "content")))
+	if ((url || (type && !strcmp(type, "url"))) && !(allowed & FF_ALLOW_URLS))
+		return refuse(err, "sources that the provider would fetch are", "url");
+	if ((file || (type && !strcmp(type, "file"))) && !(allowed & FF_ALLOW_FILES))
+		return refuse(err, "files that lie at the provider are", "file");
+	if (type && (!strcmp(type, "base64") || !strcmp(type, "text") || !strcmp(type, "content") || !strcmp(type, "url") ||
+		     !strcmp(type, "file")))
 		return 0;
-	return ff_err_set(err, FF_E_NOT_ALLOWED, "sources that the provider would fetch are not allowed here (%.64s)",
-			  type ? type : "no kind");
+	return refuse(err, "sources of an unknown kind are", type);
 }
 
-static int check_content(const json_t *content, int depth, struct ff_err *err)
+static int check_block(const json_t *o, unsigned allowed, struct ff_err *err)
 {
-	const json_t *source;
-	json_t *block;
-	size_t i;
+	const char *type = json_string_value(json_object_get(o, "type"));
+	const json_t *source = json_object_get(o, "source");
 
-	if (depth > DEPTH_MAX)
-		return ff_err_set(err, FF_E_NOT_ALLOWED, "content nested more than %d deep", DEPTH_MAX);
-	json_array_foreach(content, i, block) {
-		source = json_object_get(block, "source");
-		if (json_is_object(source) && (check_source(source, err) < 0 ||
-		    check_content(json_object_get(source, "content"), depth + 1, err) < 0))
-			return -1;
-		if (check_content(json_object_get(block, "content"), depth + 1, err) < 0)
+	if (json_object_get(o, "file_id") && !(allowed & FF_ALLOW_FILES))
+		return refuse(err, "files that lie at the provider are", "file_id");
+	if (type && ff_starts(type, "container_") && !(allowed & FF_ALLOW_CONTAINERS))
+		return refuse(err, "containers are", type);
+	if (json_is_array(source)) /* a list of them? nobody has said so */
+		return refuse(err, "sources in a list are", NULL);
+	return json_is_object(source) ? check_source(source, allowed, err) : 0;
+}
+
+static int walk(const json_t *v, unsigned allowed, int depth, struct ff_err *err);
+
+static int walk_object(const json_t *o, unsigned allowed, int depth, struct ff_err *err)
+{
+	const char *type = json_string_value(json_object_get(o, "type")), *name;
+	/* What the model wrote as arguments is data, whatever it looks like. */
+	bool call = type && (!strcmp(type, "tool_use") || !strcmp(type, "server_tool_use") || !strcmp(type, "mcp_tool_use"));
+	json_t *value;
+
+	if (check_block(o, allowed, err) < 0)
+		return -1;
+	json_object_foreach((json_t *)(uintptr_t)o, name, value) {
+		if (call && !strcmp(name, "input"))
+			continue;
+		if (check_name(name, err) < 0 || walk(value, allowed, depth + 1, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int check_root(const json_t *root, struct ff_err *err)
+static int walk(const json_t *v, unsigned allowed, int depth, struct ff_err *err)
 {
-	const json_t *messages = json_object_get(root, "messages");
-	json_t *m;
+	json_t *item;
 	size_t i;
 
-	if (json_array_size(json_object_get(root, "mcp_servers")))
-		return ff_err_set(err, FF_E_NOT_ALLOWED, "mcp_servers are not allowed here");
-	if (json_object_get(root, "container") && !json_is_null(json_object_get(root, "container")))
-		return ff_err_set(err, FF_E_NOT_ALLOWED, "containers are not allowed here");
-	if (check_tools(json_object_get(root, "tools"), err) < 0 ||
-	    check_content(json_object_get(root, "system"), 0, err) < 0)
-		return -1;
-	json_array_foreach(messages, i, m)
-		if (check_content(json_object_get(m, "content"), 0, err) < 0)
+	if (depth > DEPTH_MAX)
+		return ff_err_set(err, FF_E_NOT_ALLOWED, "content nested more than %d deep", DEPTH_MAX);
+	if (json_is_object(v))
+		return walk_object(v, allowed, depth, err);
+	json_array_foreach(v, i, item)
+		if (walk(item, allowed, depth + 1, err) < 0)
 			return -1;
 	return 0;
 }
 
-int ff_policy_check(const void *body, size_t n, struct ff_err *err)
+static int check_root(const json_t *root, unsigned allowed, struct ff_err *err)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)root, name, value)
+		if (check_name(name, err) < 0)
+			return -1;
+	if (is_set(json_object_get(root, "mcp_servers")) && !(allowed & FF_ALLOW_MCP))
+		return refuse(err, "other servers are", "mcp_servers");
+	if (is_set(json_object_get(root, "container")) && !(allowed & FF_ALLOW_CONTAINERS))
+		return refuse(err, "containers are", "container");
+	if (check_tools(json_object_get(root, "tools"), allowed, err) < 0 ||
+	    walk(json_object_get(root, "system"), allowed, 0, err) < 0)
+		return -1;
+	return walk(json_object_get(root, "messages"), allowed, 0, err);
+}
+
+static void see(const json_t *root, struct ff_policy_seen *ret)
+{
+	const char *model = json_string_value(json_object_get(root, "model"));
+	json_int_t max = json_integer_value(json_object_get(root, "max_tokens"));
+
+	*ret = (struct ff_policy_seen){ .stream = json_is_true(json_object_get(root, "stream")) };
+	ff_model_name(model ? model : "", ret->model);
+	if (max > 0)
+		ret->max_tokens = max < INT32_MAX ? max : INT32_MAX;
+}
+
+int ff_policy_check(const void *body, size_t n, unsigned allowed, struct ff_policy_seen *ret, struct ff_err *err)
 {
 	/* Two keys of one name could be read one way here and the other way there. */
 	json_t *root = json_loadb(body, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
@@ -90,9 +195,11 @@ int ff_policy_check(const void *body, size_t n, struct ff_err *err)
 
 	if (!json_is_object(root)) {
 		json_decref(root);
-		return ff_err_set(err, FF_E_INVALID, "the body is no JSON object");
+		return ff_err_set(err, FF_E_INVALID, "the body is no JSON object, or one with two keys of the same name");
 	}
-	rc = check_root(root, err);
+	rc = check_root(root, allowed, err);
+	if (rc == 0)
+		see(root, ret);
 	json_decref(root);
 	return rc;
 }

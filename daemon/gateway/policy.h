@@ -5,14 +5,31 @@
 /*
  * What a job may ask of the model (threat model, rules for secrets, model
  * and money): nothing that makes the provider's machines fetch an address or
- * run code for it.  Refused, never rewritten.
+ * run code for it, unless the operator allows it.  Refused, never rewritten:
+ * what is let through goes on byte by byte as it came.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
+#include "model/answer.h"
 
+enum ff_allow {
+	FF_ALLOW_SERVER_TOOLS = 1, FF_ALLOW_MCP = 2, FF_ALLOW_CONTAINERS = 4, FF_ALLOW_URLS = 8, FF_ALLOW_FILES = 16,
+};
+
+/* What else has to be known of a request. */
+struct ff_policy_seen {
+	char model[FF_MODEL_NAME]; /* "": none is named */
+	int64_t max_tokens; /* 0: not said */
+	bool stream;
+};
+
+/* Bits of the words of gateway.allow (NULL-terminated). */
+unsigned ff_policy_allowed(const char *const *words);
 /* FF_E_INVALID when body is no JSON object, FF_E_NOT_ALLOWED for what is refused; err says which part. */
-int ff_policy_check(const void *body, size_t n, struct ff_err *err);
+int ff_policy_check(const void *body, size_t n, unsigned allowed, struct ff_policy_seen *ret, struct ff_err *err);
 
 #endif

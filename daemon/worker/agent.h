@@ -33,6 +33,7 @@ struct ff_agent_run {
 	const char *target;          /* branch the result is rebased on */
 	const char *job_dir;         /* the driver's own files go here; work tree is ws/ in it */
 	const char *gateway_socket;  /* job_dir/gw.sock; made by the gateway, may come a moment later */
+	const char *gateway_token;   /* the key of that socket, for this attempt alone; NULL: none is wanted */
 	const struct ff_tools *tools;
 	const struct ff_conf *conf;
 	int64_t deadline_ms;         /* monotonic clock; FF_E_TIMEOUT when it is past */

@@ -203,7 +203,7 @@ static int64_t back_off(int try, int64_t retry_after_ms)
 static int one_try(struct loop *l, const char *body, struct ff_answer **ret, struct ff_model_hint *hint, struct ff_err *err)
 {
 	const struct ff_model_call call = {
-		.socket = l->run->gateway_socket, .deadline_ms = l->run->deadline_ms,
+		.socket = l->run->gateway_socket, .token = l->run->gateway_token, .deadline_ms = l->run->deadline_ms,
 		/* The gateway gives up first, and says why. */
 		.idle_ms = ff_conf_int(l->run->conf, FF_CONF_GATEWAY_IDLE_TIMEOUT) + 10000,
 		.on_text = on_text, .on_replayed = on_replayed, .stop = stop_asked, .arg = l,
@@ -341,7 +341,7 @@ static int take_answer(struct loop *l, const struct ff_answer *a, struct ff_err 
 
 static int count(struct loop *l, const struct ff_answer *a, struct ff_err *err)
 {
-	const struct ff_usage *u = &a->usage;
+	const struct ff_tokens *u = &a->usage;
 	int64_t most = ff_conf_int(l->run->conf, FF_CONF_AGENT_MAX_TOKENS);
 
 	l->tokens += u->input + u->output + u->cache_read + u->cache_write;

@@ -186,7 +186,7 @@ static int agent(struct ff_run *run, struct ff_agent_result *ret, struct ff_err 
 	struct ff_agent_run what = {
 		.job = run->task.job, .attempt = run->task.attempt, .task = run->task.text,
 		.source_name = run->task.source_name, .target = run->task.target, .job_dir = run->dir,
-		.gateway_socket = sock, .tools = &tools, .conf = run->conf, .deadline_ms = deadline,
+		.gateway_socket = sock, .gateway_token = run->task.token, .tools = &tools, .conf = run->conf, .deadline_ms = deadline,
 		.log = agent_log, .event = agent_event, .stopped = agent_stopped, .arg = run,
 	};
 

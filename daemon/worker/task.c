@@ -91,7 +91,7 @@ static int read_all(const json_t *msg, struct ff_task *t, struct ff_err *err)
 	    need_bytes(msg, "repo", &t->repo, err) || need_bytes(msg, "source_ref", &t->source_ref, err) ||
 	    need_bytes(msg, "source_name", &t->source_name, err) || need_bytes(msg, "target", &t->target, err) ||
 	    need_bytes(msg, "task", &t->text, err) || ff_msg_bytes(msg, "task_from", &t->text_from, err) ||
-	    ff_msg_bytes(msg, "url", &t->url, err) || read_oid(msg, "source_oid", t->source_oid, err) ||
+	    ff_msg_bytes(msg, "url", &t->url, err) || ff_msg_bytes(msg, "token", &t->token, err) || read_oid(msg, "source_oid", t->source_oid, err) ||
 	    read_oid(msg, "base_oid", t->base_oid, err) ||
 	    read_oid(msg, "approved_oid", t->approved_oid, err) || read_steps(msg, t, err) || read_env(msg, t, err))
 		return -1;
@@ -121,6 +121,9 @@ void ff_task_fini(struct ff_task *task)
 	ff_free(&task->text);
 	ff_free(&task->text_from);
 	ff_free(&task->url);
+	if (task->token)
+		ff_wipe(task->token, strlen(task->token));
+	ff_free(&task->token);
 	for (char **p = task->env; p && *p; p++)
 		ff_free(p);
 	ff_free(&task->env);

@@ -21,6 +21,7 @@ struct ff_task {
 	char *text;          /* what to do */
 	char *text_from;     /* where that was said */
 	char *url;           /* of the job; "": none */
+	char *token;         /* what the gateway's socket wants to hear; NULL: nothing */
 	char **env;          /* NAME=value, NULL-terminated */
 	int64_t deadline_ms; /* of the agent's run, a duration */
 	/* What earlier attempts have finished. */

@@ -12,6 +12,7 @@
 
 #include "base/names.h"
 #include "base/num.h"
+#include "base/price.h"
 #include "base/ssh_url.h"
 #include "base/text.h"
 #include "conf/table.h"
@@ -174,6 +175,23 @@ static int check_listen(const char *text, struct ff_err *err)
 			"front, which speaks TLS");
 }
 
+static int check_price(const char *text, struct ff_err *err)
+{
+	struct ff_price price;
+
+	return ff_price_parse(text, &price, err);
+}
+
+static int check_allow(const char *text, struct ff_err *err)
+{
+	static const char *const words[] = { "server-tools", "mcp", "containers", "urls", "files" };
+
+	for (size_t i = 0; i < FF_ARRAY_LEN(words); i++)
+		if (!strcmp(text, words[i]))
+			return 0;
+	return bad(err, "must be one of server-tools, mcp, containers, urls, files; give the key several times for several");
+}
+
 static const struct {
 	enum ff_conf_key key;
 	int (*check)(const char *text, struct ff_err *err);
@@ -183,6 +201,8 @@ static const struct {
 	{ FF_CONF_HOOK_PUSHER_VARIABLE, check_variable },
 	{ FF_CONF_JOB_TARGET, check_target },
 	{ FF_CONF_GATEWAY_BASE_URL, check_base_url },
+	{ FF_CONF_GATEWAY_ALLOW, check_allow },
+	{ FF_CONF_GATEWAY_PRICE, check_price },
 	{ FF_CONF_SANDBOX_READ_ONLY, check_read_only },
 	{ FF_CONF_PUBLISH_RESULT_PREFIX, check_prefix },
 	{ FF_CONF_PUBLISH_CONFLICT_PREFIX, check_prefix },

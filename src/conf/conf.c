@@ -147,6 +147,7 @@ static void unknown_key(struct load *l, const char *name, const char *origin)
 static void entry(struct load *l, const struct ff_conf_entry *e, const char *origin)
 {
 	FF_AUTO(ff_free) char *name = NULL;
+	enum ff_conf_section section;
 	enum ff_conf_key key;
 
 	if (!strcmp(e->section, "include") || !strcmp(e->section, "includeif")) {
@@ -161,6 +162,10 @@ static void entry(struct load *l, const struct ff_conf_entry *e, const char *ori
 	}
 	if (e->subsection && !strcmp(e->section, "environment")) {
 		ff_conf_sections_environment(l->conf, e, origin, &l->errors);
+		return;
+	}
+	if (e->subsection && ff_conf_named_section(e->section, &section) == 0) {
+		ff_conf_named_set(l->conf, section, e, origin, &l->errors);
 		return;
 	}
 	if (!e->key)
@@ -354,6 +359,7 @@ void ff_conf_free(struct ff_conf **conf)
 		ff_conf_strings_fini(&c->values[i].list);
 	}
 	ff_conf_sections_fini(c);
+	ff_conf_named_fini(c);
 	ff_conf_strings_fini(&c->env_names);
 	ff_free(&c->file);
 	ff_free(conf);

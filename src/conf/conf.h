@@ -16,6 +16,8 @@
  *                            glob, or a branch glob without refs/heads/);
  *                            the first section that sets a key wins
  *     [environment "NAME"]   variable = NAME=value (may repeat)
+ *     [repository "GLOB"]    budgets of the repositories at such paths
+ *     [destination "NAME"]   where the gateway may fetch from for core
  *
  * A struct ff_conf never changes once loaded; a reload makes a new one.
  */
@@ -55,7 +57,7 @@ int ff_conf_reload(const struct ff_conf *old, const struct ff_conf_source *from,
 		   struct ff_buf *held, struct ff_buf *report, struct ff_err *err);
 
 /* Getters; the key must have that type. Everything returned is borrowed from conf. */
-int64_t ff_conf_int(const struct ff_conf *c, enum ff_conf_key key);  /* INT, SIZE bytes, TIME ms */
+int64_t ff_conf_int(const struct ff_conf *c, enum ff_conf_key key);  /* INT, SIZE bytes, TIME ms, MONEY micro-USD */
 bool ff_conf_bool(const struct ff_conf *c, enum ff_conf_key key);
 const char *ff_conf_str(const struct ff_conf *c, enum ff_conf_key key); /* STR, PATH, WORD; never NULL */
 const char *const *ff_conf_list(const struct ff_conf *c, enum ff_conf_key key); /* NULL-terminated */
@@ -65,6 +67,14 @@ const char *ff_conf_branch(const struct ff_conf *c, const char *ref, const char 
 /* Names of all [environment] sections, and the NAME=value list of one (NULL: no such environment). */
 const char *const *ff_conf_environments(const struct ff_conf *c);
 const char *const *ff_conf_environment(const struct ff_conf *c, const char *name);
+/*
+ * Of [repository "GLOB"] (name: the path; the first section that sets the key
+ * and matches) and [destination "NAME"]. The key must be one of that section.
+ */
+enum ff_conf_section { FF_CONF_SECTION_REPOSITORY, FF_CONF_SECTION_DESTINATION };
+bool ff_conf_named_num(const struct ff_conf *c, enum ff_conf_section section, const char *name, const char *key,
+		       int64_t *ret); /* untouched, and false, when not set */
+const char *ff_conf_named_str(const struct ff_conf *c, enum ff_conf_section section, const char *name, const char *key);
 /* The limits that hook and core hold push options to. */
 struct ff_option_limits ff_conf_option_limits(const struct ff_conf *c);
 

@@ -17,7 +17,7 @@ static const struct ff_conf_value *value_of(const struct ff_conf *c, enum ff_con
 
 int64_t ff_conf_int(const struct ff_conf *c, enum ff_conf_key key)
 {
-	return value_of(c, key, 1u << FF_CONF_INT | 1u << FF_CONF_SIZE | 1u << FF_CONF_TIME)->num;
+	return value_of(c, key, 1u << FF_CONF_INT | 1u << FF_CONF_SIZE | 1u << FF_CONF_TIME | 1u << FF_CONF_MONEY)->num;
 }
 
 bool ff_conf_bool(const struct ff_conf *c, enum ff_conf_key key)

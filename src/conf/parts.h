@@ -26,7 +26,7 @@ struct ff_conf_strings {
 
 struct ff_conf_value {
 	char *text;   /* all types but LIST */
-	int64_t num;  /* INT SIZE TIME BOOL */
+	int64_t num;  /* INT SIZE TIME BOOL MONEY */
 	struct ff_conf_strings list;
 	char *origin; /* NULL: the built-in default */
 	bool bad;     /* a value for it was refused: no use in checking it against others */
@@ -45,6 +45,15 @@ struct ff_conf_env {
 	struct ff_conf_strings variables; /* NAME=value */
 };
 
+/* One key of a section that is in named.c. */
+struct ff_conf_named {
+	enum ff_conf_section section;
+	char *name;
+	const char *key; /* static */
+	char *text, *origin;
+	int64_t num;
+};
+
 struct ff_conf {
 	char *file;
 	struct ff_conf_value values[FF_CONF_KEYS];
@@ -53,6 +62,8 @@ struct ff_conf {
 	struct ff_conf_env *envs;
 	size_t env_count;
 	struct ff_conf_strings env_names;
+	struct ff_conf_named *named; /* in the order of their first appearance */
+	size_t named_count;
 };
 
 /* More mistakes than this are no longer told apart: a reload of a file of rubbish must not hold core up. */
@@ -79,6 +90,13 @@ void ff_conf_sections_branch(struct ff_conf *c, const struct ff_conf_entry *entr
 void ff_conf_sections_environment(struct ff_conf *c, const struct ff_conf_entry *entry,
 				  const char *origin, struct ff_conf_errors *errors);
 void ff_conf_sections_fini(struct ff_conf *c);
+
+/* named.c: the sections of enum ff_conf_section; the entry has a subsection. */
+int ff_conf_named_section(const char *word, enum ff_conf_section *ret); /* -1: none of them */
+const char *ff_conf_named_word(enum ff_conf_section section);
+void ff_conf_named_set(struct ff_conf *c, enum ff_conf_section section, const struct ff_conf_entry *entry,
+		       const char *origin, struct ff_conf_errors *errors);
+void ff_conf_named_fini(struct ff_conf *c);
 
 /* check.c: what a value must be beyond its type, and what all must be to each other. */
 int ff_conf_check_value(enum ff_conf_key key, const char *text, struct ff_err *err);

@@ -32,6 +32,13 @@ static void print_sections(const struct ff_conf *c, struct ff_buf *out)
 		if (b->target)
 			line(out, target, b->target, b->target_origin);
 	}
+	for (size_t i = 0; i < c->named_count; i++) {
+		const struct ff_conf_named *n = &c->named[i];
+		FF_AUTO(ff_free) char *name = ff_text_shown(n->name, 0);
+		FF_AUTO(ff_free) char *key = ff_asprintf("%s.%s.%s", ff_conf_named_word(n->section), name, n->key);
+
+		line(out, key, n->text, n->origin);
+	}
 	for (size_t i = 0; i < c->env_count; i++) {
 		const struct ff_conf_env *e = &c->envs[i];
 		FF_AUTO(ff_free) char *key = ff_asprintf("environment.%s.variable", e->name);

@@ -116,6 +116,10 @@ void ff_conf_write(const struct ff_conf *c, struct ff_buf *out)
 		if (c->branches[i].target)
 			setting(out, "target", c->branches[i].target);
 	}
+	for (size_t i = 0; i < c->named_count; i++) {
+		section(out, ff_conf_named_word(c->named[i].section), c->named[i].name);
+		setting(out, c->named[i].key, c->named[i].text);
+	}
 	for (size_t i = 0; i < c->env_count; i++) {
 		section(out, "environment", c->envs[i].name);
 		for (size_t k = 0; k < c->envs[i].variables.count; k++)

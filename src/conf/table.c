@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/names.h"
 #include "base/num.h"
+#include "base/price.h"
 #include "base/text.h"
 
 #define ROW_RANGE(min_, max_) .min = (min_), .max = (max_)
@@ -22,6 +23,7 @@
 #define ROW_TIME(min_, max_) ROW_RANGE(min_, max_)
 #define ROW_BOOL(min_, max_) ROW_RANGE(min_, max_)
 #define ROW_LIST(min_, max_) ROW_RANGE(min_, max_)
+#define ROW_MONEY(min_, max_) ROW_RANGE(min_, max_)
 #define ROW_WORD(words_, max_) .words = (words_)
 
 static const struct ff_conf_row rows[FF_CONF_KEYS] = {
@@ -81,9 +83,17 @@ static int out_of_range(const struct ff_conf_row *row, const char *text, struct 
 	FF_AUTO(ff_buf_fini) struct ff_buf range;
 
 	ff_buf_init(&range, 128);
-	in_units(&range, row->type, row->min);
-	(void)ff_buf_adds(&range, " to ");
-	in_units(&range, row->type, row->max);
+	if (row->type == FF_CONF_MONEY) {
+		char least[FF_PRICE_TEXT], most[FF_PRICE_TEXT];
+
+		ff_price_text(row->min, least);
+		ff_price_text(row->max, most);
+		(void)ff_buf_addf(&range, "%s to %s", least, most);
+	} else {
+		in_units(&range, row->type, row->min);
+		(void)ff_buf_adds(&range, " to ");
+		in_units(&range, row->type, row->max);
+	}
 	return ff_err_set(err, FF_E_INVALID, "%s is out of range: %s%s", shown, range.data,
 			  row->type == FF_CONF_SIZE ? " bytes" : "");
 }
@@ -99,6 +109,8 @@ static int number(const struct ff_conf_row *row, const char *text, int64_t *ret_
 		return ff_err_set(err, FF_E_INVALID, "%s is not a size: digits and k, m or g, as in 64k", shown);
 	if (row->type == FF_CONF_TIME && ff_num_duration(text, &v) < 0)
 		return ff_err_set(err, FF_E_INVALID, "%s is not a time: digits and ms, s, m, h or d, as in 30s", shown);
+	if (row->type == FF_CONF_MONEY && ff_price_money(text, &v) < 0)
+		return ff_err_set(err, FF_E_INVALID, "%s is not an amount in dollars, as in 2.50", shown);
 	if (v < row->min || v > row->max)
 		return out_of_range(row, text, err);
 	*ret_num = v;
@@ -173,6 +185,7 @@ int ff_conf_table_check(const struct ff_conf_row *row, const char *text, int64_t
 	case FF_CONF_INT:
 	case FF_CONF_SIZE:
 	case FF_CONF_TIME:
+	case FF_CONF_MONEY:
 		return number(row, text, ret_num, err);
 	case FF_CONF_BOOL:
 		return boolean(text, ret_num, err);

@@ -19,7 +19,6 @@ struct ff_answer_parts {
 	struct ff_sse sse;
 	struct block blocks[FF_ANSWER_BLOCKS_MAX];
 	int count;
-	size_t bytes;
 	ff_answer_text_fn on_text;
 	void *arg;
 };
@@ -77,6 +76,7 @@ static void take_usage(struct ff_answer *a, const json_t *usage)
 	count(usage, "output_tokens", &a->usage.output);
 	count(usage, "cache_read_input_tokens", &a->usage.cache_read);
 	count(usage, "cache_creation_input_tokens", &a->usage.cache_write);
+	count(json_object_get(usage, "cache_creation"), "ephemeral_1h_input_tokens", &a->usage.cache_write_1h);
 }
 
 static void take_stop(struct ff_answer *a, const char *word)
@@ -97,9 +97,18 @@ static void take_stop(struct ff_answer *a, const char *word)
 			a->stop = words[i].stop;
 }
 
+void ff_model_name(const char *name, char out[FF_MODEL_NAME])
+{
+	size_t n = 0;
+
+	for (; name[n] && n < FF_MODEL_NAME - 1; n++)
+		out[n] = name[n] > ' ' && name[n] <= '~' ? name[n] : '?';
+	out[n] = '\0';
+}
+
 static void take_model(struct ff_answer *a, const json_t *message)
 {
-	(void)snprintf(a->model, sizeof a->model, "%.128s", str(message, "model"));
+	ff_model_name(str(message, "model"), a->model);
 }
 
 static int start_message(struct ff_answer *a, const json_t *e, struct ff_err *err)
@@ -160,8 +169,8 @@ static int delta(struct ff_answer *a, const json_t *e, struct ff_err *err)
 		text = str(d, "thinking");
 	else if (!strcmp(type, "signature_delta"))
 		(void)ff_buf_adds(&b->signature, str(d, "signature")); /* bounded by the event's size */
-	a->parts->bytes += strlen(text);
-	if (a->parts->bytes > FF_ANSWER_MAX || ff_buf_adds(&b->text, text) < 0)
+	a->bytes += strlen(text);
+	if (a->bytes > FF_ANSWER_MAX || ff_buf_adds(&b->text, text) < 0)
 		return ff_err_set(err, FF_E_TOO_LARGE, "the answer is over %u bytes", FF_ANSWER_MAX);
 	if (!strcmp(type, "text_delta") && a->parts->on_text && *text)
 		a->parts->on_text(a->parts->arg, text, strlen(text));

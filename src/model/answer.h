@@ -21,13 +21,12 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "base/price.h"
 
 #define FF_ANSWER_MAX (32u * 1024 * 1024) /* bytes of one answer */
 #define FF_ANSWER_BLOCKS_MAX 256
+#define FF_MODEL_NAME 129
 
-struct ff_usage {
-	int64_t input, output, cache_read, cache_write;
-};
 
 enum ff_stop {
 	FF_STOP_NONE = 0,    /* not there yet */
@@ -37,10 +36,11 @@ enum ff_stop {
 
 struct ff_answer {
 	json_t *content;     /* array of blocks, as the next request has to carry them */
-	char model[129];
+	char model[FF_MODEL_NAME];
 	enum ff_stop stop;
 	char stop_word[33];  /* as the API spelt it */
-	struct ff_usage usage;
+	struct ff_tokens usage; /* as far as it was told */
+	size_t bytes;        /* of text, thinking and input so far */
 	bool started, complete;
 	struct ff_answer_parts *parts; /* private */
 };
@@ -58,6 +58,9 @@ void ff_answer_free(struct ff_answer **answer);
 int ff_answer_feed(struct ff_answer *a, const void *p, size_t n, struct ff_err *err);
 /* A whole message, not streamed. */
 int ff_answer_body(struct ff_answer *a, const void *p, size_t n, struct ff_err *err);
+
+/* A model's name as somebody else wrote it, cut, and with a ? for all but printable ASCII. */
+void ff_model_name(const char *name, char out[FF_MODEL_NAME]);
 
 /* The class of an error answer: of its HTTP status (0: none) and of its error type (NULL: none). */
 enum ff_err_code ff_model_class(int status, const char *type);

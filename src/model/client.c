@@ -202,6 +202,12 @@ static CURLcode perform(struct transfer *t, const char *body, size_t n)
 	ff_assert(h);
 	fields = curl_slist_append(fields, "content-type: application/json");
 	fields = curl_slist_append(fields, "anthropic-version: " FF_MODEL_VERSION);
+	if (t->call->token) {
+		FF_AUTO(ff_free) char *line = ff_asprintf("x-api-key: %s", t->call->token);
+
+		fields = curl_slist_append(fields, line);
+		ff_wipe(line, strlen(line));
+	}
 	fields = curl_slist_append(fields, "expect:"); /* the gateway is here: no round trip before the body */
 	ff_assert(fields);
 	curl_easy_setopt(h, CURLOPT_URL, "http://gateway" FF_MODEL_MESSAGES);

@@ -30,6 +30,7 @@
 
 struct ff_model_call {
 	const char *socket;         /* of the gateway */
+	const char *token;          /* what it knows us by; NULL: nothing */
 	int64_t deadline_ms;        /* monotonic; 0: none */
 	int64_t idle_ms;            /* silence after which the request failed; 0: none */
 	ff_answer_text_fn on_text;  /* NULL: not wanted */

@@ -130,9 +130,9 @@ int ff_backup_check(const char *path, struct ff_err *err)
 	if (open_db(path, &db, err) < 0 || whole(db, err) < 0 ||
 	    one_int(db, "PRAGMA user_version", &version, err) < 0 ||
 	    one_int(db, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND"
-		    " name IN ('repos', 'tips', 'pushes', 'jobs', 'steps', 'events', 'timers', 'answers')", &tables, err) < 0)
+		    " name IN ('repos', 'tips', 'pushes', 'jobs', 'steps', 'events', 'timers')", &tables, err) < 0)
 		return -1;
-	if (version < 1 || tables != 8)
+	if (version < 1 || tables != 7)
 		return ff_err_set(err, FF_E_INVALID, "it is a database, but not a record of this program");
 	if (version > FF_SCHEMA_VERSION)
 		return ff_err_set(err, FF_E_INVALID, "it has version %lld, this program knows up to %d: install the program "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Repositories, pushes, events, timers and model answers. */
+/* Repositories, pushes, events and timers. */
 #include <string.h>
 
 #include "base/num.h"
@@ -414,31 +414,5 @@ int ff_store_timer_take(struct ff_store *s, int64_t now_ms, int64_t *ret_job, en
 		return -1;
 	*ret_job = job;
 	*ret_kind = (enum ff_timer_kind)kind;
-	return 0;
-}
-
-int ff_store_answer_add(struct ff_store *s, const struct ff_answer *a, bool *ret_new, struct ff_err *err)
-{
-	unsigned char key[32];
-	struct ff_stmt q;
-
-	if (ff_unhex(a->key, sizeof key, key) < 0)
-		return ff_err_set(err, FF_E_PROTOCOL, "the key of an answer must be 64 hex digits");
-	ff_stmt(&q, s, "INSERT OR IGNORE INTO answers (job, key, attempt, model, status, tokens_in, tokens_out,"
-		" cache_read, cache_write, latency_ms, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
-	ff_bind_int(&q, 1, a->job);
-	ff_bind_blob(&q, 2, key, sizeof key);
-	ff_bind_int(&q, 3, a->attempt);
-	ff_bind_text(&q, 4, a->model);
-	ff_bind_int(&q, 5, a->status);
-	ff_bind_int(&q, 6, a->tokens_in);
-	ff_bind_int(&q, 7, a->tokens_out);
-	ff_bind_int(&q, 8, a->cache_read);
-	ff_bind_int(&q, 9, a->cache_write);
-	ff_bind_int(&q, 10, a->latency_ms);
-	ff_bind_int(&q, 11, a->at_ms);
-	if (ff_stmt_run(&q, err) < 0)
-		return -1;
-	*ret_new = ff_changes(s) > 0;
 	return 0;
 }

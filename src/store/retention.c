@@ -72,7 +72,7 @@ int ff_retention_answers(struct ff_store *s, int64_t job, bool *ret_done, struct
 {
 	bool changed = false;
 
-	if (run(s, "DELETE FROM answers WHERE job = ?1 AND key IN (SELECT key FROM answers WHERE job = ?1 LIMIT 100)"
+	if (run(s, "DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE job = ?1 LIMIT 100)"
 		" AND EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND state >= 5)", job, &changed, err) < 0)
 		return -1;
 	*ret_done = !changed;

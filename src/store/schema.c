@@ -122,6 +122,30 @@ static const char *const steps[] = {
 	" SELECT id, repo, target, ended_ms, 0, 0, 0 FROM jobs WHERE state = 5 AND result_ref IS NOT NULL AND target IS NOT NULL;",
 	/* 10: results that somebody let through although they change protected paths. */
 	"ALTER TABLE jobs ADD COLUMN approved_oid BLOB;",
+
+	/*
+	 * 11: requests: one row a request to the model, so that none is counted
+	 * twice; goes with its job, or after retention.model.  At most
+	 * gateway.max-answers of one job.
+	 */
+	"CREATE TABLE requests ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER NOT NULL REFERENCES jobs(id), attempt INTEGER NOT NULL,"
+	" key BLOB NOT NULL CHECK (length(key) = 32), model TEXT NOT NULL, state INTEGER NOT NULL, status INTEGER NOT NULL, outcome TEXT,"
+	" tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL,"
+	" cost_microusd INTEGER NOT NULL, latency_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, repo INTEGER NOT NULL,"
+	" pusher BLOB NOT NULL) STRICT;"
+	"CREATE INDEX requests_job ON requests(job, id);"
+	"CREATE INDEX requests_open ON requests(state, job, key) WHERE state <> 1;"
+	/* spend: a row a day, repository, pusher and model; goes after retention.spend. */
+	"CREATE TABLE spend ("
+	" day INTEGER NOT NULL, repo INTEGER NOT NULL, pusher BLOB NOT NULL, model TEXT NOT NULL, requests INTEGER NOT NULL,"
+	" tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL,"
+	" cost_microusd INTEGER NOT NULL, PRIMARY KEY (day, repo, pusher, model)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO requests (job, attempt, key, model, state, status, outcome, tokens_in, tokens_out, cache_read, cache_write,"
+	" cost_microusd, latency_ms, at_ms, repo, pusher) SELECT a.job, a.attempt, a.key, a.model, 1, a.status, 'answered', a.tokens_in,"
+	" a.tokens_out, a.cache_read, a.cache_write, 0, a.latency_ms, a.at_ms, j.repo, ifnull(j.pusher, x'')"
+	" FROM answers a JOIN jobs j ON j.id = a.job ORDER BY a.at_ms;"
+	"DROP TABLE answers;",
 };
 
 static int user_version(struct sqlite3 *db, int *ret)

@@ -151,7 +151,7 @@ int ff_store_unstarted_of_source(struct ff_store *s, const struct ff_job *than, 
 int ff_store_nth_of_pusher(struct ff_store *s, const char *pusher, int64_t since_ms, int64_t now_ms, int64_t nth,
 			   int64_t *ret_at_ms, struct ff_err *err);
 
-/* --- events, timers, answers ------------------------------------------ */
+/* --- events, timers --------------------------------------------------- */
 /* data: the event's fields as JSON text. */
 int ff_store_event_add(struct ff_store *s, int64_t job, enum ff_event_type type, int64_t at_ms, const char *data,
 		       int64_t *ret_seq, struct ff_err *err);
@@ -174,16 +174,5 @@ int ff_store_timers_clear(struct ff_store *s, int64_t job, struct ff_err *err);
 /* Takes the next timer that is due out of the table; *ret_job is 0 when none is, then *ret_next_ms says when (0: never). */
 int ff_store_timer_take(struct ff_store *s, int64_t now_ms, int64_t *ret_job, enum ff_timer_kind *ret_kind,
 			int64_t *ret_next_ms, struct ff_err *err);
-
-struct ff_answer {
-	int64_t job;
-	int attempt;
-	const char *key; /* 64 hex digits: hash of the request */
-	const char *model;
-	int status;
-	int64_t tokens_in, tokens_out, cache_read, cache_write, latency_ms, at_ms;
-};
-/* *ret_new is false when this answer is in the record already: it must not be billed again. */
-int ff_store_answer_add(struct ff_store *s, const struct ff_answer *a, bool *ret_new, struct ff_err *err);
 
 #endif
