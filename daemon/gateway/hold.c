@@ -58,9 +58,12 @@ static void hold(struct ff_transfer *t, int64_t ms)
 		ff_watch_again(t->again, ms);
 	else
 		t->again = ff_loop_timer(gw->loop, ms, on_again, t);
-	if (t->ping || !t->flight->seen.stream)
+	if (!t->flight->seen.stream)
 		return;
-	t->ping = ff_loop_timer(gw->loop, gw->limits.ping_ms, on_ping, t);
+	if (t->ping)
+		ff_watch_again(t->ping, gw->limits.ping_ms);
+	else
+		t->ping = ff_loop_timer(gw->loop, gw->limits.ping_ms, on_ping, t);
 }
 
 /* Of the time that a request may be held. */

@@ -90,7 +90,7 @@ enter_state() { # N
 	# Counted on a copy: who opens the record mends it.
 	rm -rf "$T/copy" && mkdir "$T/copy"
 	cp "$T"/state/flowforge.db* "$T/copy" 2>/dev/null || :
-	paid=$(sqlite3 "$T/copy/flowforge.db" 'SELECT count(*) FROM answers' 2>/dev/null || echo 0)
+	paid=$(sqlite3 "$T/copy/flowforge.db" 'SELECT count(*) FROM requests WHERE status = 200' 2>/dev/null || echo 0)
 }
 
 launch_plain() {

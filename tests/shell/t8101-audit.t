@@ -78,7 +78,7 @@ test_expect 'jobs come and go, with what they leave: the record stays as large a
 	first=$(head -n 1 pages)
 	[ "$(sort -n pages | tail -n 1)" -le $((first + 160)) ]
 	[ "$(tail -n 1 pages)" -lt 500 ]
-	for t in answers steps timers events pushes expired ended; do
+	for t in requests steps timers events pushes expired ended; do
 		is "$t $(sqlite3 state/flowforge.db "SELECT count(*) FROM $t")" "$t 0"
 	done
 	is "$(git -C app.git for-each-ref refs/flowforge/jobs)" ""

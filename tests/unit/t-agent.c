@@ -116,7 +116,7 @@ static int run_as(const char *task, int (*stopped)(void *, struct ff_err *), str
 	const struct ff_conf_source from = { .file = file, .settings = settings };
 	const struct ff_tools *tools = NULL;
 	struct ff_agent_run run = { .job = 1, .attempt = 1, .task = task, .source_name = "claude/x", .target = "main", .job_dir = dir,
-		.gateway_socket = w.sock, .tools = tools, .deadline_ms = ff_clock_mono() + WORLD_DEADLINE_MS,
+		.gateway_socket = w.sock, .gateway_token = WORLD_TOKEN, .tools = tools, .deadline_ms = ff_clock_mono() + WORLD_DEADLINE_MS,
 		.log = on_log, .event = on_event, .stopped = stopped };
 
 	assert_int_equal(ff_conf_load(&from, &conf, NULL, err), 0);

@@ -185,6 +185,9 @@ static void dead_letters_of_an_older_record(void **state)
 				      " DROP TABLE drift; DROP TABLE expired; ALTER TABLE repos DROP COLUMN globs;"
 				      " DROP TABLE clock; DROP TABLE ended; DROP TABLE audit; DROP TABLE tokens;"
 				      " ALTER TABLE jobs DROP COLUMN approved_oid;"
+				      				      " DROP TABLE requests; DROP TABLE spend;"
+				      " CREATE TABLE answers (job INTEGER, key BLOB, attempt INTEGER, model TEXT, status INTEGER, tokens_in INTEGER,"
+				      " tokens_out INTEGER, cache_read INTEGER, cache_write INTEGER, latency_ms INTEGER, at_ms INTEGER);"
 				      " PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	ok(ff_store_open(w->path, &w->s, &err));

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "store/spend.h"
 #include "store/store.h"
 #include "tests/lib/check.h"
 
@@ -640,26 +642,114 @@ static void timers(void **state)
 	assert_int_equal(job, 0);
 }
 
-static void an_answer_is_billed_once(void **state)
+static struct ff_spend a_request(struct world *w, const char *ref)
+{
+	return (struct ff_spend){ .job = add_job(w, ref, FF_JOB_RUNNING, FF_PRIORITY_NORMAL), .repo = w->repo, .attempt = 1, .key = KEY,
+				  .model = "m", .pusher = "ann", .tokens = { .input = 100 }, .microusd = 900, .at_ms = 86400000 * 20000LL };
+}
+
+static void sums_are(struct world *w, int64_t job, int64_t microusd, int64_t tokens)
+{
+	struct ff_spend_sum sum;
+	int64_t n;
+
+	ok(ff_spend_of_job(w->s, job, &sum, &n, &err));
+	assert_int_equal(sum.microusd, microusd);
+	assert_int_equal(sum.tokens, tokens);
+	ok(ff_spend_of_day(w->s, 86400000 * 20000LL + 86399999, 0, true, "ann", &sum, &err));
+	assert_int_equal(sum.microusd, microusd);
+	assert_int_equal(sum.tokens, tokens);
+	ok(ff_spend_of_day(w->s, 86400000 * 20001LL, 0, false, NULL, &sum, &err));
+	assert_int_equal(sum.microusd, 0);
+}
+
+static void a_request_counts_once(void **state)
 {
 	struct world *w = *state;
-	struct ff_answer a = { .job = add_job(w, "refs/heads/x", FF_JOB_RUNNING, FF_PRIORITY_NORMAL), .attempt = 1,
-			       .key = KEY, .model = "m", .status = 200, .tokens_in = 5 };
-	bool is_new = false;
+	struct ff_spend r = a_request(w, "refs/heads/x"), end;
+	struct ff_spend_sum sum;
+	bool done = false;
 
-	ok(ff_store_answer_add(w->s, &a, &is_new, &err));
-	assert_true(is_new);
-	a.attempt = 2;
-	ok(ff_store_answer_add(w->s, &a, &is_new, &err));
-	assert_false(is_new);
-	a.job = add_job(w, "refs/heads/y", FF_JOB_RUNNING, FF_PRIORITY_NORMAL);
-	ok(ff_store_answer_add(w->s, &a, &is_new, &err));
-	assert_true(is_new);
-	a.key = "12";
-	fails(PROTOCOL, "64 hex digits", ff_store_answer_add(w->s, &a, &is_new, &err));
-	a.key = KEY;
-	a.job = 999;
-	fails(STORE, "refused", ff_store_answer_add(w->s, &a, &is_new, &err));
+	ok(ff_spend_open(w->s, &r, &err));
+	sums_are(w, r.job, 900, 100);
+	ok(ff_spend_under_way(w->s, r.job, w->repo, true, "ann", &sum, &err));
+	assert_int_equal(sum.microusd, 900);
+	ok(ff_spend_under_way(w->s, 0, 0, true, "bob", &sum, &err));
+	assert_int_equal(sum.microusd, 0);
+	end = (struct ff_spend){ .id = r.id, .model = "m-1", .outcome = "answered", .state = FF_SPEND_SETTLED, .status = 200,
+				 .tokens = { 7, 5, 3, 2, 0 }, .microusd = 41 };
+	ok(ff_spend_settle(w->s, &end, &done, &err));
+	assert_true(done);
+	sums_are(w, r.job, 41, 17);
+	ok(ff_spend_settle(w->s, &end, &done, &err));
+	assert_false(done);
+	sums_are(w, r.job, 41, 17);
+	r.key = "12";
+	fails(PROTOCOL, "64 hex digits", ff_spend_open(w->s, &r, &err));
+	r.key = KEY;
+	r.job = 999;
+	fails(STORE, "FOREIGN KEY", ff_spend_open(w->s, &r, &err));
+}
+
+static void what_is_lost_counts_until_it_is_found(void **state)
+{
+	struct world *w = *state;
+	struct ff_spend r = a_request(w, "refs/heads/x"), end = { .model = "m", .outcome = "answered", .status = 200, .microusd = 5 };
+	bool done = false;
+	int64_t n = 0, id = 0;
+
+	ok(ff_spend_open(w->s, &r, &err));
+	ok(ff_spend_lose(w->s, &n, &err));
+	assert_int_equal(n, 1);
+	sums_are(w, r.job, 900, 100);
+	ok(ff_spend_lost(w->s, r.job, KEY, &id, &err));
+	assert_int_equal(id, r.id);
+	end.id = id;
+	ok(ff_spend_settle(w->s, &end, &done, &err));
+	assert_true(done);
+	sums_are(w, r.job, 5, 0);
+	ok(ff_spend_lost(w->s, r.job, KEY, &id, &err));
+	assert_int_equal(id, 0);
+}
+
+struct rows { int n; int64_t microusd; char name[64]; };
+
+static void add_row(void *arg, const struct ff_spend_row *row)
+{
+	struct rows *r = arg;
+
+	if (!r->n++)
+		(void)snprintf(r->name, sizeof r->name, "%s", row->name);
+	r->microusd += row->microusd;
+}
+
+static void spend_by_everything(void **state)
+{
+	static const struct { enum ff_spend_by by; int n; const char *first; } cases[] = {
+		{ FF_SPEND_BY_DAY, 2, "" }, { FF_SPEND_BY_REPOSITORY, 1, NULL }, { FF_SPEND_BY_PUSHER, 2, "" }, { FF_SPEND_BY_MODEL, 2, "n" },
+	};
+	struct world *w = *state;
+	struct ff_spend r = a_request(w, "refs/heads/x");
+
+	ok(ff_spend_open(w->s, &r, &err));
+	r.pusher = NULL;
+	r.model = "n";
+	r.microusd = 1000;
+	r.at_ms += 86400000;
+	ok(ff_spend_open(w->s, &r, &err));
+	for (size_t i = 0; i < FF_ARRAY_LEN(cases); i++) {
+		struct rows rows = { 0 };
+
+		ok(ff_spend_stats(w->s, cases[i].by, 0, 100, add_row, &rows, &err));
+		assert_int_equal(rows.n, cases[i].n);
+		assert_int_equal(rows.microusd, 1900);
+		if (cases[i].first)
+			assert_string_equal(rows.name, cases[i].first);
+	}
+	ok(ff_spend_forget(w->s, r.at_ms, &err));
+	struct rows left = { 0 };
+	ok(ff_spend_stats(w->s, FF_SPEND_BY_DAY, 0, 100, add_row, &left, &err));
+	assert_int_equal(left.microusd, 1000);
 }
 
 /* --- transactions */
@@ -713,13 +803,13 @@ static void a_strangers_lock(void **state)
 static void half_a_turn_is_never_recorded(void **state)
 {
 	struct world *w = *state;
-	struct ff_answer lost = { .job = 4711, .key = KEY, .model = "m" }; /* there is no such job */
+	struct ff_spend lost = { .job = 4711, .key = KEY, .model = "m" }; /* there is no such job */
 	bool is_new = false;
 	int64_t id = 0, n = -1;
 
 	ok(ff_store_begin(w->s, &err));
 	ok(ff_store_repo(w->s, "/srv/first.git", 5, &id, &is_new, &err));
-	fails(STORE, "FOREIGN KEY", ff_store_answer_add(w->s, &lost, &is_new, &err));
+	fails(STORE, "FOREIGN KEY", ff_spend_open(w->s, &lost, &err));
 	fails(STORE, "FOREIGN KEY", ff_store_repo(w->s, "/srv/second.git", 5, &id, &is_new, &err));
 	ok(ff_store_count(w->s, FF_JOB_QUEUED, &n, &err)); /* reading goes on */
 	fails(STORE, "FOREIGN KEY", ff_store_commit(w->s, &err));
@@ -855,7 +945,7 @@ int main(void)
 		test(live_of_source),
 		test(events),
 		test(timers),
-		test(an_answer_is_billed_once),
+		test(a_request_counts_once), test(what_is_lost_counts_until_it_is_found), test(spend_by_everything),
 		test(rollback_takes_all_back),
 		test(a_strangers_lock),
 		test(half_a_turn_is_never_recorded),
