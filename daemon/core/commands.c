@@ -622,6 +622,18 @@ static int cmd_audit(struct ff_request *r, const json_t *args, struct ff_err *er
 	return ff_audit_reply(r, args, err);
 }
 
+static int cmd_spend(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	return ff_spend_reply(r, args, err);
+}
+
+static int cmd_requests(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
+
+	return find_job(r, args, &job, err) < 0 ? -1 : ff_requests_reply(r, job, args, err);
+}
+
 /* Those that may wait when the record cannot be written. */
 static bool may_wait(command_fn run)
 {

@@ -40,6 +40,9 @@ uid_t ff_request_uid(const struct ff_request *r);
 char *ff_request_who(const struct ff_request *r);
 /* audit.c: what this request does, in its turn. job 0: none; text may be NULL. */
 int ff_request_audit(struct ff_request *r, const char *action, int64_t job, const char *text, struct ff_err *err);
+/* spendlist.c */
+int ff_spend_reply(struct ff_request *r, const json_t *args, struct ff_err *err);
+int ff_requests_reply(struct ff_request *r, const struct ff_job *job, const json_t *args, struct ff_err *err);
 int ff_audit_reply(struct ff_request *r, const json_t *args, struct ff_err *err);
 
 /* access.c: the token that a message of the web role shows; *ret NULL when it shows none. FF_E_UNKNOWN_TOKEN. */

@@ -158,6 +158,8 @@ int ff_cli_log(struct ff_cli *cli, const struct ff_args *args, struct ff_err *er
 	};
 	int status;
 
+	if (ff_args_value(args, FF_CLI_OPT_MODEL))
+		return ff_cli_log_model(cli, args, err);
 	ff_buf_init(&l.line, LINE_MAX_BYTES);
 	status = ff_args_value(args, FF_CLI_OPT_FOLLOW) ? follow(&l, err) : fetch(&l, err);
 	if (status < 0)

@@ -34,11 +34,13 @@ test_expect 'overloaded and rate limits are waited out' '
 	wait_job 1 completed
 '
 
-test_expect 'a wrong key fails the job at once, and the reason is told' '
-	against "[{\"error\":{\"status\":401,\"type\":\"authentication_error\",\"message\":\"invalid x-api-key\"}}]" last
-	wait_job 1 failed
-	like "$(ff show 1)" "401 authentication_error"
-	[ "$(asked)" -le 2 ]
+test_expect 'a key that the service refuses blocks the job, which is asked for no second time until there is another' '
+	against "[{\"error\":{\"status\":401,\"type\":\"authentication_error\",\"message\":\"invalid x-api-key\"}}]" pass sandbox.probe-interval=100ms
+	wait_until "ff show 1 --json | grep -q blocked:.key"
+	like "$(ff show 1)" "blocked: key: the model service refused the API key .401 authentication_error"
+	is "$(asked)" 1
+	kill -s HUP "$(process_pid daemon)"
+	wait_job 1 completed
 '
 
 test_expect 'an answer that breaks off is asked again, and not believed' '

@@ -38,6 +38,9 @@
 	"\"cache_creation_input_tokens\":3}}"
 #define AFTER(seconds) "{\"error\":{\"status\":429},\"headers\":{\"retry-after\":\"" seconds "\"}}"
 
+#define CROWD_RULES "{\"name\":\"crowd\",\"match\":{\"last_user\":\"crowd\"},\"sequence\":[{\"text\":\"{{last_user}}\",\"chunk\":7}]}," \
+	"{\"name\":\"large\",\"match\":{\"last_user\":\"^large\"},\"sequence\":[{\"text\":\"much\"}]}"
+
 static const char scenario[] = "{\"rules\":["
 	RULE("plain", ANSWER) "," RULE("e400", ERROR("400")) "," RULE("e403", ERROR("403")) "," RULE("e413", ERROR("413")) ","
 	RULE("e429", ERROR("429")) "," RULE("e500", ERROR("500")) "," RULE("e529", ERROR("529")) ","
@@ -53,15 +56,23 @@ static const char scenario[] = "{\"rules\":["
 	RULE("half", "{\"malformed\":\"half_event\"}") "," RULE("index", "{\"malformed\":\"wrong_index\"}") ","
 	RULE("nul", "{\"malformed\":\"nul\"}") "," RULE("odd", "{\"malformed\":\"unknown_event\"}") ","
 	RULE("broke", "{\"sse_error\":{}}") "," RULE("held", "{\"text\":\"a held answer\",\"wait_file\":\"DIR/held\"}") ","
-	"{\"name\":\"crowd\",\"match\":{\"last_user\":\"crowd\"},\"sequence\":[{\"text\":\"{{last_user}}\",\"chunk\":7}]},"
-	"{\"name\":\"large\",\"match\":{\"last_user\":\"^large\"},\"sequence\":[{\"text\":\"much\"}]}]}";
-
+	CROWD_RULES "]}";
+/* Few rules: the server looks for each in all 32 MiB. */
+static const char much_scenario[] = "{\"rules\":[" CROWD_RULES "]}";
 static int start(void **state)
 {
 	(void)state;
-	w.settings = "max-body = 33m\nretries = 2\nretry-delay = 1ms\nhold-max = 20s\nping = 50ms\nmax-requests = 300\nrequest-timeout = 4s\n"
+	w.settings = "retries = 2\nretry-delay = 1ms\nhold-max = 20s\nping = 50ms\nrequest-timeout = 4s\n"
 		"[sandbox]\nprobe-interval = 100ms";
 	world_start(scenario);
+	return 0;
+}
+
+static int start_much(void **state)
+{
+	(void)state;
+	w.settings = "max-body = 33m\nmax-requests = 300\nidle-timeout = 60s";
+	world_start(much_scenario);
 	return 0;
 }
 
@@ -550,10 +561,12 @@ int main(void)
 		cmocka_unit_test(test_money_to_the_token), cmocka_unit_test(test_cache_tokens), cmocka_unit_test(test_refused_keys),
 		cmocka_unit_test(test_pings_while_held), cmocka_unit_test(test_core_says_wait_and_no),
 		cmocka_unit_test(test_job_ends_in_mid_answer), cmocka_unit_test(test_tokens), cmocka_unit_test(test_another_account),
-		cmocka_unit_test(test_slow_loris), cmocka_unit_test(test_large_bodies), cmocka_unit_test(test_many_at_once),
+		cmocka_unit_test(test_slow_loris),
 	};
+	const struct CMUnitTest much[] = { cmocka_unit_test(test_large_bodies), cmocka_unit_test(test_many_at_once) };
 	const struct CMUnitTest broken[] = { cmocka_unit_test(test_circuit), cmocka_unit_test(test_quota_parks) };
 	int failed = cmocka_run_group_tests(faults, start, stop);
 
+	failed += cmocka_run_group_tests(much, start_much, stop);
 	return failed + cmocka_run_group_tests(broken, start_broken, stop);
 }
