@@ -29,6 +29,7 @@
 #include "model/client.h"
 
 #define TRIES 4
+#define HTTP_OVERLOADED 529
 #define FIRST_WAIT_MS 1000
 /* A longer wait is better done in the queue, where it holds no worker. */
 #define LONGEST_WAIT_MS 60000
@@ -49,6 +50,8 @@ struct loop {
 	bool replayed;            /* the present answer comes from the record */
 	int64_t said, logged;     /* lines of the recorded answers so far, and how many of them are in the log */
 	int said_fd;
+	int64_t fallback_turn;    /* from this one on the other model answers; -1: none */
+	bool overloaded;          /* why the last answer did not come */
 	bool done;
 };
 
@@ -238,6 +241,7 @@ static int ask(struct loop *l, const char *body, struct ff_answer **ret, struct 
 		if (one_try(l, body, ret, &hint, &why) == 0)
 			return 0;
 		ms = back_off(try, hint.retry_after_ms);
+		l->overloaded = hint.status == HTTP_OVERLOADED;
 		if (why.code == FF_E_RATE_LIMIT)
 			run->event(run->arg, ff_event_name(FF_EVENT_RATE_LIMIT), why.text);
 		if (!hint.again || try + 1 >= TRIES || ms > LONGEST_WAIT_MS)
@@ -350,19 +354,87 @@ static int count(struct loop *l, const struct ff_answer *a, struct ff_err *err)
 	return 0;
 }
 
+/* --- another model, when this one is overloaded */
+
+/*
+ * Kept in the job's folder: an attempt that goes through the recorded answers
+ * has to change at the same turn, or it would ask for all of them anew.
+ */
+static char *fallback_file(const struct loop *l)
+{
+	return ff_path_join(l->run->job_dir, "fallback");
+}
+
+static void read_fallback(struct loop *l)
+{
+	FF_AUTO(ff_free) char *path = fallback_file(l);
+	FF_AUTO(ff_buf_fini) struct ff_buf text;
+
+	l->fallback_turn = -1;
+	ff_buf_init(&text, 64);
+	if (ff_file_read(path, &text, NULL) == 0)
+		(void)ff_num_i64(text.data, 0, INT32_MAX, &l->fallback_turn); /* else it is as if it had not been */
+}
+
+/* Thoughts are signed for the model that had them. */
+static void drop_thoughts(json_t *messages)
+{
+	json_t *m;
+	size_t i;
+
+	json_array_foreach(messages, i, m) {
+		json_t *content = json_object_get(m, "content");
+
+		for (size_t k = json_array_size(content); k--; ) {
+			const char *type = json_string_value(json_object_get(json_array_get(content, k), "type"));
+
+			if (type && (!strcmp(type, "thinking") || !strcmp(type, "redacted_thinking")))
+				(void)json_array_remove(content, k);
+		}
+	}
+}
+
+static const char *model_of(struct loop *l)
+{
+	const char *other = ff_conf_str(l->run->conf, FF_CONF_AGENT_FALLBACK_MODEL);
+
+	if (l->fallback_turn < 0 || l->result->turns < l->fallback_turn || !*other)
+		return ff_conf_str(l->run->conf, FF_CONF_AGENT_MODEL);
+	drop_thoughts(l->messages);
+	return other;
+}
+
+/* Whether this turn is worth another try, with the other model. */
+static bool fall_back(struct loop *l)
+{
+	const char *other = ff_conf_str(l->run->conf, FF_CONF_AGENT_FALLBACK_MODEL);
+	FF_AUTO(ff_free) char *path = fallback_file(l);
+	FF_AUTO(ff_free) char *text = ff_asprintf("%d", l->result->turns);
+	FF_AUTO(ff_free) char *line = NULL;
+
+	if (!l->overloaded || !*other || l->fallback_turn >= 0 || ff_file_write(path, text, strlen(text), 0600, NULL) < 0)
+		return false;
+	l->fallback_turn = l->result->turns;
+	line = ff_asprintf("%s is overloaded: going on with %s", ff_conf_str(l->run->conf, FF_CONF_AGENT_MODEL), other);
+	l->run->log(l->run->arg, "system", line);
+	return true;
+}
+
 static int turn(struct loop *l, struct ff_err *err)
 {
 	FF_AUTO(ff_answer_free) struct ff_answer *a = NULL;
 	const char *system[] = { l->system, ff_conf_str(l->run->conf, FF_CONF_AGENT_SYSTEM), NULL };
 	const struct ff_model_request request = {
-		.model = ff_conf_str(l->run->conf, FF_CONF_AGENT_MODEL),
+		.model = model_of(l),
 		.max_tokens = ff_conf_int(l->run->conf, FF_CONF_AGENT_ANSWER_TOKENS),
 		.system = system, .tools = l->tools, .messages = l->messages,
 	};
 	FF_AUTO(ff_free) char *body = ff_model_body(&request);
 
-	if (may_go_on(l, err) < 0 || ask(l, body, &a, err) < 0)
+	if (may_go_on(l, err) < 0)
 		return -1;
+	if (ask(l, body, &a, err) < 0)
+		return fall_back(l) ? turn(l, err) : -1; /* once: it falls back only once */
 	l->result->turns++;
 	ff_free(&l->result->model);
 	l->result->model = a->model[0] ? ff_strdup(a->model) : NULL;
@@ -394,6 +466,7 @@ int ff_agent_builtin(struct ff_agent_run *run, struct ff_agent_result *ret, stru
 
 	l.system = system_text(run);
 	l.tools = ff_toolbox_schema(run);
+	read_fallback(&l);
 	l.messages = json_pack("[o]", text_message("user", first));
 	ff_buf_init(&l.line, WORDS_MAX + 1);
 	if (!l.messages)

@@ -34,7 +34,9 @@ static const char scenario[] =
 "{\"tool_use\":{\"name\":\"bash\",\"input\":{\"command\":\"never\"}}}],\"stop_reason\":\"max_tokens\"}]},"
 "{\"name\":\"endless\",\"match\":{\"first_user\":\"endless\"},\"sequence\":[{\"tool_use\":{\"name\":\"bash\",\"input\":{\"command\":\"again\"}}}]},"
 "{\"name\":\"paused\",\"match\":{\"first_user\":\"paused\"},\"sequence\":[{\"text\":\"p\",\"stop_reason\":\"pause_turn\"},{\"text\":\"went on\"}]},"
-"{\"name\":\"limited\",\"match\":{\"first_user\":\"limited\"},\"sequence\":[{\"error\":{\"status\":429},\"headers\":{\"retry-after\":\"90\"}}]},"
+"{\"name\":\"limited\",\"match\":{\"first_user\":\"limited\"},\"sequence\":[{\"error\":{\"status\":429},\"headers\":{\"x-should-retry\":\"false\"}}]},"
+"{\"name\":\"busy\",\"match\":{\"first_user\":\"busy\",\"model\":\"sonnet\"},\"sequence\":[{\"error\":{\"status\":529},\"headers\":{\"x-should-retry\":\"false\"}}]},"
+"{\"name\":\"free\",\"match\":{\"first_user\":\"busy\",\"model\":\"haiku\"},\"sequence\":[{\"text\":\"p\",\"stop_reason\":\"pause_turn\"},{\"text\":\"by the other one\"}]},"
 "{\"name\":\"shaky\",\"match\":{\"first_user\":\"shaky\"},\"sequence\":[{\"error\":{\"status\":529}},{\"text\":\"steady\"}]},"
 "{\"name\":\"bad\",\"match\":{\"first_user\":\"bad\"},\"sequence\":[{\"error\":{\"status\":400}}]}"
 "]}";
@@ -112,7 +114,7 @@ static int run_as(const char *task, int (*stopped)(void *, struct ff_err *), str
 {
 	FF_AUTO(ff_conf_free) struct ff_conf *conf = NULL;
 	FF_AUTO(ff_free) char *dir = world_path(WORLD_STATE "/jobs/1"), *file = world_path("ff.conf");
-	const char *settings[] = { "agent.max-turns=6", NULL };
+	const char *settings[] = { "agent.max-turns=6", "agent.fallback-model=claude-haiku-5-5", NULL };
 	const struct ff_conf_source from = { .file = file, .settings = settings };
 	const struct ff_tools *tools = NULL;
 	struct ff_agent_run run = { .job = 1, .attempt = 1, .task = task, .source_name = "claude/x", .target = "main", .job_dir = dir,
@@ -227,6 +229,27 @@ static void test_tries_again(void **state)
 	assert_int_equal(p.turns, 2);
 }
 
+/* An overloaded model: the rest of the job is the other one's, also when it is gone through again. */
+static void test_falls_back(void **state)
+{
+	FF_AUTO(ff_free) char *file = world_path(WORLD_STATE "/jobs/1/fallback");
+	struct ff_agent_result r = { 0 };
+	struct ff_err err = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		forget();
+		assert_int_equal(run("busy", &r, &err), 0);
+		assert_string_equal(r.final_words, "by the other one");
+		assert_string_equal(r.model, "claude-haiku-5-5");
+		assert_int_equal(r.turns, 2);
+		ff_agent_result_fini(&r);
+	}
+	assert_int_equal(world_asked("busy"), 1);
+	assert_int_equal(world_asked("free"), 2);
+	assert_int_equal(unlink(file), 0);
+}
+
 static void test_stopped(void **state)
 {
 	struct ff_agent_result r = { 0 };
@@ -263,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_half_a_line_of_the_record),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_tries_again),
+		cmocka_unit_test(test_falls_back),
 		cmocka_unit_test(test_stopped),
 	};
 

@@ -250,6 +250,41 @@ static void values_are_checked_for_their_use(void **state)
 	refused("[sandbox]\nread-only = /\n", "not /");
 }
 
+static void money_and_sections_with_types(void **state)
+{
+	static const char text[] = "[budget]\njob-usd = 2.50\n[gateway]\nprice = m* 1 2 3 4\nallow = mcp\nallow = urls\n"
+		"[repository \"/srv/a/*\"]\njob-usd = 1\n[repository \"*\"]\njob-usd = 9\njob-tokens = 7\n"
+		"[destination \"hook\"]\nurl = https://example.org/x\nprivate = true\n";
+	FF_AUTO(ff_conf_free) struct ff_conf *c = load_with(text, NULL, NULL, NULL);
+	FF_AUTO(ff_buf_fini) struct ff_buf shown;
+	int64_t n = 5;
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(ff_conf_int(c, FF_CONF_BUDGET_JOB_USD), 2500000);
+	assert_true(ff_conf_named_num(c, FF_CONF_SECTION_REPOSITORY, "/srv/a/b.git", "job-usd", &n));
+	assert_int_equal(n, 1000000);
+	assert_true(ff_conf_named_num(c, FF_CONF_SECTION_REPOSITORY, "/srv/b.git", "job-usd", &n));
+	assert_int_equal(n, 9000000);
+	assert_true(ff_conf_named_num(c, FF_CONF_SECTION_REPOSITORY, "/srv/a/b.git", "job-tokens", &n));
+	assert_false(ff_conf_named_num(c, FF_CONF_SECTION_REPOSITORY, "/srv/a/b.git", "repository-usd", &n));
+	assert_int_equal(n, 7);
+	assert_string_equal(ff_conf_named_str(c, FF_CONF_SECTION_DESTINATION, "hook", "url"), "https://example.org/x");
+	assert_null(ff_conf_named_str(c, FF_CONF_SECTION_DESTINATION, "hooks", "url"));
+	ff_buf_init(&shown, 1 << 20);
+	ff_conf_print(c, &shown);
+	assert_non_null(strstr(shown.data, "repository./srv/a/*.job-usd = 1"));
+	refused("[budget]\njob-usd = 2,50\n", "as in 2.50");
+	refused("[budget]\njob-usd = 2000000\n", "$0.0000 to $1000000.0000");
+	refused("[gateway]\nprice = m 1 2\n", "CACHE-READ");
+	refused("[gateway]\nallow = everything\n", "server-tools");
+	refused("[repository \"x\"]\njob-us = 1\n", "did you mean job-usd?");
+	refused("[repository \"x\"]\njob-usd = much\n", "repository job-usd");
+	refused("[destination \"x\"]\nurl = ftp://x/\n", "https://");
+	refused("[destination \"x\"]\nurl = https://user:word@x/\n", "secret-file");
+	refused("[destination \"x\"]\nmax-bytes = 1g\n", "out of range");
+}
+
 static void values_are_checked_against_each_other(void **state)
 {
 	(void)state;
@@ -419,6 +454,7 @@ static void what_is_written_loads_to_the_same(void **state)
 		"[trigger]\nrefs = refs/heads/a/*\nrefs = refs/heads/b/*\n[server]\nworkers = 7\n"
 		"[sandbox]\nread-only = /opt\nread-only =\n"
 		"[branch \"z\\\\\\\"/*\"]\ntask = \"x\\ny\"\n[branch \"a/*\"]\ntarget = t\n"
+		"[repository \"x\\\\y\"]\njob-usd = 1.5\n[destination \"d\"]\nurl = https://x\n"
 		"[environment \"e\"]\nvariable = A= b \nvariable = \"B=\\\"\\n\"\n[environment \"none\"]\n",
 		flags, NULL, NULL);
 	FF_AUTO(ff_conf_free) struct ff_conf *again = NULL;
@@ -608,6 +644,7 @@ int main(void)
 		T(environments_are_named),
 		T(errors_say_where_and_what),
 		T(values_are_checked_for_their_use),
+		T(money_and_sections_with_types),
 		T(values_are_checked_against_each_other),
 		T(one_mistake_is_one_error),
 		T(all_errors_are_reported),
