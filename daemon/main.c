@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/names.h"
+#include "base/num.h"
 #include "conf/conf.h"
 #include "daemon/role.h"
 #include "ipc/ipc.h"
@@ -70,6 +72,7 @@ struct command_line {
 	const char *role;
 	const char *config;
 	const char *restore;
+	int key_fd;
 	const char **settings; /* NULL-terminated */
 	size_t setting_count;
 };
@@ -81,6 +84,7 @@ static const char usage[] =
 	"\n"
 	"  --config FILE   read FILE and conf.d/*.conf beside it instead of\n"
 	"                  " FF_DEFAULT_CONF "\n"
+	"  --key-fd N      read the master key of secrets from this descriptor\n"
 	"  -c KEY=VALUE    set one key (" FF_NAME ".conf(5)); may be repeated\n"
 	"  --check-config  name every error in the configuration; change nothing\n"
 	"  --print-config  show every key's value and where it comes from\n"
@@ -90,7 +94,7 @@ static const char usage[] =
 	"  --version       show the version\n"
 	"  --help          show this text\n";
 
-enum { OPT_CONFIG = 256, OPT_ROLE, OPT_CHECK, OPT_PRINT, OPT_CHECK_RECORD, OPT_RESTORE, OPT_VERSION };
+enum { OPT_CONFIG = 256, OPT_ROLE, OPT_CHECK, OPT_PRINT, OPT_CHECK_RECORD, OPT_RESTORE, OPT_KEY_FD, OPT_VERSION };
 
 static const struct option options[] = {
 	{ "config", required_argument, NULL, OPT_CONFIG },
@@ -99,6 +103,7 @@ static const struct option options[] = {
 	{ "print-config", no_argument, NULL, OPT_PRINT },
 	{ "check-record", no_argument, NULL, OPT_CHECK_RECORD },
 	{ "restore", required_argument, NULL, OPT_RESTORE },
+	{ "key-fd", required_argument, NULL, OPT_KEY_FD },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -124,6 +129,7 @@ static int wrong_usage(const char *what)
 /* -1 to go on, else the exit status. */
 static int read_command_line(int argc, char **argv, struct command_line *cl)
 {
+	int64_t fd = -1;
 	int c;
 
 	cl->settings = ff_calloc((size_t)argc + 1, sizeof *cl->settings);
@@ -136,6 +142,11 @@ static int read_command_line(int argc, char **argv, struct command_line *cl)
 		case OPT_PRINT: cl->mode = MODE_PRINT; break;
 		case OPT_CHECK_RECORD: cl->mode = MODE_CHECK_RECORD; break;
 		case OPT_RESTORE: cl->mode = MODE_RESTORE; cl->restore = optarg; break;
+		case OPT_KEY_FD:
+			if (ff_num_i64(optarg, STDERR_FILENO + 1, INT_MAX, &fd) < 0 || fcntl((int)fd, F_GETFD) < 0)
+				return wrong_usage("--key-fd is the number of an open descriptor from 3 on");
+			cl->key_fd = (int)fd;
+			break;
 		case OPT_VERSION: return show(FF_DAEMON " " PACKAGE_VERSION "\n");
 		case 'h': return show(usage);
 		default: return wrong_usage("wrong option"); /* getopt has named it */
@@ -262,13 +273,14 @@ static int run(const struct command_line *cl)
 	self = own_path();
 	args = (struct ff_role_args){
 		.conf = conf, .self = self, .config_file = ff_conf_file(conf), .settings = cl->settings,
+		.key_fd = cl->key_fd,
 	};
 	return run_role(cl->role ? cl->role : "core", &args);
 }
 
 int main(int argc, char **argv)
 {
-	struct command_line cl = { .mode = MODE_RUN };
+	struct command_line cl = { .mode = MODE_RUN, .key_fd = -1 };
 	int status;
 
 	fill_standard_descriptors();

@@ -23,6 +23,7 @@ struct ff_role_args {
 	const char *self;             /* absolute path of this program */
 	const char *config_file;      /* that conf was read from; NULL: there was none */
 	const char *const *settings;  /* the -c flags, NULL-terminated */
+	int key_fd;                   /* with the master key of secrets, taken by core; -1: none */
 };
 
 /* Each returns the exit status of the process. */

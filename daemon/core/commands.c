@@ -634,6 +634,26 @@ static int cmd_requests(struct ff_request *r, const json_t *args, struct ff_err 
 	return find_job(r, args, &job, err) < 0 ? -1 : ff_requests_reply(r, job, args, err);
 }
 
+static int cmd_secret_set(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	return ff_secret_set(r, args, err);
+}
+
+static int cmd_secret_list(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	return ff_secret_list(r, args, err);
+}
+
+static int cmd_secret_rotate(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	return ff_secret_rotate(r, args, err);
+}
+
+static int cmd_secret_delete(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	return ff_secret_delete(r, args, err);
+}
+
 /* Those that may wait when the record cannot be written. */
 static bool may_wait(command_fn run)
 {

@@ -29,6 +29,7 @@ struct ff_request {
 	int64_t id;
 	json_t *msg;
 	struct ff_token *token; /* NULL: one that needs none */
+	int fd;                /* that came with it; -1: none */
 	bool watching, held;
 	int64_t hold_until_ms; /* 0: it was never held */
 	int64_t job, last_seq;
@@ -72,6 +73,7 @@ static void end_request(struct ff_request *r)
 	ff_watch_free(&r->behind);
 	r->client->requests--;
 	drop_client_if_idle(r->client);
+	ff_close(&r->fd);
 	json_decref(r->msg);
 	ff_token_free(&r->token);
 	free(r);
@@ -95,6 +97,11 @@ bool ff_request_is_web(const struct ff_request *r)
 const struct ff_token *ff_request_token(const struct ff_request *r)
 {
 	return r->token;
+}
+
+int ff_request_fd(struct ff_request *r)
+{
+	return ff_steal_fd(&r->fd);
 }
 
 char *ff_request_who(const struct ff_request *r)
@@ -371,12 +378,13 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 	struct ff_request *r;
 
 	(void)chan;
-	ff_close(&fd);
 	if (type == FF_MSG_LEAVE) {
+		ff_close(&fd);
 		leave(c, msg);
 		return;
 	}
 	r = ff_calloc(1, sizeof *r); /* the table lets nothing else through */
+	r->fd = fd;
 	r->client = c;
 	r->msg = json_incref(msg);
 	r->next = c->core->control->requests;
@@ -482,6 +490,7 @@ void ff_control_fini(struct ff_core *core)
 	while ((r = ctl->requests)) {
 		ctl->requests = r->next;
 		json_decref(r->msg);
+		ff_close(&r->fd);
 		ff_watch_free(&r->behind);
 		ff_token_free(&r->token);
 		free(r);

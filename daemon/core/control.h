@@ -38,6 +38,8 @@ void ff_request_run(struct ff_request *r);
 /* Who asks: the account, by the kernel; the name that a server in front gave, or NULL (ff_free). */
 uid_t ff_request_uid(const struct ff_request *r);
 char *ff_request_who(const struct ff_request *r);
+/* The descriptor that came with it, now the caller's; -1: none. */
+int ff_request_fd(struct ff_request *r);
 /* audit.c: what this request does, in its turn. job 0: none; text may be NULL. */
 int ff_request_audit(struct ff_request *r, const char *action, int64_t job, const char *text, struct ff_err *err);
 /* spendlist.c */
@@ -64,6 +66,11 @@ int ff_access_revoke(struct ff_request *r, const json_t *args, struct ff_err *er
 /* control.c, for it. */
 bool ff_request_is_web(const struct ff_request *r);
 const struct ff_token *ff_request_token(const struct ff_request *r);
+/* secrets.c */
+int ff_secret_set(struct ff_request *r, const json_t *args, struct ff_err *err);
+int ff_secret_list(struct ff_request *r, const json_t *args, struct ff_err *err);
+int ff_secret_rotate(struct ff_request *r, const json_t *args, struct ff_err *err);
+int ff_secret_delete(struct ff_request *r, const json_t *args, struct ff_err *err);
 
 /* Runs a command; it ends the request now or later. */
 void ff_command_run(struct ff_request *r, const char *command, const json_t *args);

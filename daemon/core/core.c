@@ -25,6 +25,7 @@
 
 #include "base/file.h"
 #include "base/names.h"
+#include "daemon/core/vault.h"
 
 void ff_core_notify(const char *state)
 {
@@ -168,6 +169,7 @@ static int begin(struct ff_core *core, struct ff_err *err)
 		return -1;
 	if (ff_age_init(core, err) < 0)
 		return -1;
+	ff_vault_init(core);
 	ff_backup_init(core);
 	ff_readers_init(core);
 	ff_workers_init(core);
@@ -220,6 +222,7 @@ static void end(struct ff_core *core)
 	ff_intake_fini(core);
 	ff_hold_fini(core);
 	ff_mend_fini(core);
+	ff_vault_fini(core);
 	ff_store_close(&core->store);
 	ff_loop_free(&core->loop);
 	ff_close(&core->run_lock_fd);

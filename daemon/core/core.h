@@ -36,6 +36,7 @@
 #define FF_ROLES_CONF "roles.conf"
 
 struct ff_audit;
+struct ff_vault;
 struct ff_core;
 typedef void (*ff_after_fn)(struct ff_core *core, void *arg, bool ok);
 
@@ -86,6 +87,7 @@ struct ff_core {
 	struct ff_crowd *crowd;       /* crowd.c */
 	struct ff_upkeep *upkeep;     /* upkeep.c */
 	struct ff_drift_watch *drift; /* drift.c */
+	struct ff_vault *vault;       /* vault.c */
 	struct ff_watch *timer;       /* timers.c */
 	int64_t clock_offset;         /* timers.c: wall clock over monotonic clock */
 	int64_t clock_said_ms;        /* timers.c: monotonic */

@@ -6,6 +6,7 @@
  */
 #include "daemon/core/core.h"
 #include "daemon/core/lease.h"
+#include "daemon/core/vault.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -148,6 +149,22 @@ static void on_silence(void *arg)
 	ff_child_kill(&g->child, SIGKILL);
 }
 
+/* The API key of gateway.key, or why there is none. */
+static void send_key(struct ff_gateway *g)
+{
+	const char *name = ff_vault_ref(g->core->conf, FF_CONF_GATEWAY_KEY);
+	FF_AUTO(ff_secret_free) struct ff_secret *key = NULL;
+	struct ff_err err = { 0 };
+	int fd = -1;
+
+	if (!name || !g->child.chan)
+		return;
+	if (ff_vault_get(g->core, NULL, name, FF_SECRET_API_KEY, &key, &err) == 0)
+		(void)ff_secret_to_fd(key, &fd, &err); /* err says it */
+	(void)ff_chan_send(g->child.chan, FF_MSG_SECRET,
+			   err.code ? json_pack("{s:o}", "error", ff_json_from_err(&err)) : json_object(), fd, NULL); /* a failure ends the child */
+}
+
 static int start(struct ff_gateway *g, struct ff_err *err)
 {
 	g->spoke = false;
@@ -155,6 +172,7 @@ static int start(struct ff_gateway *g, struct ff_err *err)
 	if (ff_child_start(g->core, &g->child, "gateway", FF_PEER_GATEWAY, on_msg, on_ended, g, err) < 0)
 		return -1;
 	g->lease = ff_lease_new(g->core, on_silence, g);
+	send_key(g);
 	return 0;
 }
 
@@ -218,6 +236,7 @@ void ff_gateway_look(struct ff_core *core)
 {
 	struct ff_gateway *g = core->gateway;
 
+	send_key(g);
 	if (g->child.chan)
 		(void)ff_chan_send(g->child.chan, FF_MSG_LOOK, json_object(), -1, NULL); /* a failure ends the child */
 }

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "daemon/core/vault.h"
 #include "store/audit.h"
 
 #define HOOK_CONF_MAX (1024 * 1024)
@@ -106,6 +107,7 @@ static void reload(struct ff_core *core)
 	if (held.len)
 		ff_log_warn(&core->log, "core.held", "these need a restart and stay as they were: %s", held.data);
 	(void)ff_core_audit(core, &(struct ff_audit){ .uid = -1, .action = "reload", .text = ff_conf_file(core->conf) }, NULL); /* no reason to stop */
+	ff_vault_reload(core);
 	ff_gateway_look(core);
 	ff_core_dispatch(core); /* there may be room for more jobs now */
 }

@@ -18,6 +18,7 @@
 #include "base/names.h"
 #include "base/sock.h"
 #include "base/text.h"
+#include "daemon/core/vault.h"
 
 struct ff_tunnel {
 	struct ff_tunnel *next;
@@ -83,6 +84,24 @@ static bool may_push(const struct ff_core *core, int64_t job, const char *ref)
 	return false;
 }
 
+/* The key of publish.key; that of the repository before that of the server. */
+static void send_key(struct ff_core *core, const struct ff_tunnel *t)
+{
+	const char *name = ff_vault_ref(core->conf, FF_CONF_PUBLISH_KEY);
+	FF_AUTO(ff_secret_free) struct ff_secret *key = NULL;
+	struct ff_err err = { 0 };
+	int fd = -1;
+
+	if (!name)
+		return;
+	if (ff_vault_get(core, t->repo, name, FF_SECRET_DEPLOY_KEY, &key, &err) == 0)
+		(void)ff_secret_to_fd(key, &fd, &err); /* err says it */
+	if (err.code)
+		(void)ff_err_wrap(&err, "publish.key");
+	(void)ff_chan_send(t->child.chan, FF_MSG_SECRET,
+			   err.code ? json_pack("{s:o}", "error", ff_json_from_err(&err)) : json_object(), fd, NULL); /* a failure ends the child */
+}
+
 static int start(struct ff_core *core, struct ff_tunnel *t, int *ret_fd, struct ff_err *err)
 {
 	FF_AUTO(ff_close) int mine = -1, theirs = -1;
@@ -94,6 +113,7 @@ static int start(struct ff_core *core, struct ff_tunnel *t, int *ret_fd, struct 
 	theirs = fds[1];
 	if (ff_child_start(core, &t->child, "tunnel", FF_PEER_TUNNEL, on_msg, on_ended, t, err) < 0)
 		return -1;
+	send_key(core, t);
 	(void)ff_chan_send(t->child.chan, FF_MSG_CARRY,
 			   json_pack("{s:I,s:o,s:o,s:s}", "job", (json_int_t)t->job, "repo", ff_json_from_bytes(t->repo), "ref",
 				     ff_json_from_bytes(t->ref), "oid", t->oid), ff_steal_fd(&theirs), NULL); /* a failure ends the child */

@@ -206,11 +206,28 @@ void ff_gw_key_refused(struct ff_gw *gw, int status, const char *text)
 	look_later(gw);
 }
 
+/* gateway.key: core has it, and says so by itself when it changes. */
+static void on_secret(struct ff_gw *gw, const json_t *msg, int fd)
+{
+	struct ff_key *key = NULL;
+	struct ff_err err = { 0 };
+
+	if (json_object_get(msg, "error"))
+		(void)ff_err_from_json(json_object_get(msg, "error"), &err); /* it always fails: that is what it makes */
+	else if (ff_key_from_fd(ff_steal_fd(&fd), &key, &err) == 0)
+		have_key(gw, key);
+	if (!key)
+		lack_key(gw, &err);
+	ff_close(&fd);
+}
+
 static void read_key(struct ff_gw *gw)
 {
 	struct ff_key *key = NULL;
 	struct ff_err err = { 0 };
 
+	if (*ff_conf_str(gw->conf, FF_CONF_GATEWAY_KEY))
+		return;
 	if (ff_key_read(gw->conf, &key, &err) == 0)
 		have_key(gw, key);
 	else
@@ -344,6 +361,8 @@ static void on_message(void *arg, struct ff_chan *chan, enum ff_msg_type type, j
 	struct ff_gw *gw = arg;
 
 	(void)chan;
+	if (type == FF_MSG_SECRET)
+		on_secret(gw, msg, ff_steal_fd(&fd));
 	ff_close(&fd);
 	if (type == FF_MSG_OPEN)
 		on_open(gw, msg);

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "conf/conf.h"
+#include "crypto/secret.h"
 
 #define KEY_MAX 4096
 #define CREDENTIAL "anthropic-api-key"
@@ -22,9 +23,11 @@ struct ff_key {
 
 char *ff_key_place(const struct ff_conf *conf)
 {
-	const char *file = ff_conf_str(conf, FF_CONF_GATEWAY_KEY_FILE);
+	const char *file = ff_conf_str(conf, FF_CONF_GATEWAY_KEY_FILE), *ref = ff_conf_str(conf, FF_CONF_GATEWAY_KEY);
 	const char *dir = getenv("CREDENTIALS_DIRECTORY");
 
+	if (*ref)
+		return ff_strdup(ref);
 	if (*file)
 		return ff_strdup(file);
 	return dir && *dir ? ff_path_join(dir, CREDENTIAL) : NULL;
@@ -94,6 +97,18 @@ int ff_key_read_file(const char *path, struct ff_key **ret_key, struct ff_err *e
 	if (rc == 0)
 		*ret_key = ff_steal(&key);
 	return rc;
+}
+
+int ff_key_from_fd(int fd, struct ff_key **ret_key, struct ff_err *err)
+{
+	FF_AUTO(ff_key_free) struct ff_key *key = ff_calloc(1, sizeof *key);
+	FF_AUTO(ff_secret_free) struct ff_secret *value = NULL;
+
+	if (ff_secret_from_fd(fd, KEY_MAX, &value, err) < 0 ||
+	    take(key, ff_secret_bytes(value), ff_secret_len(value), "the secret of gateway.key", err) < 0)
+		return -1;
+	*ret_key = ff_steal(&key);
+	return 0;
 }
 
 void ff_key_free(struct ff_key **key)

@@ -20,6 +20,8 @@ struct ff_key;
 int ff_key_read(const struct ff_conf *conf, struct ff_key **ret_key, struct ff_err *err);
 /* The same from a file of somebody else's: the secret of a destination. */
 int ff_key_read_file(const char *path, struct ff_key **ret_key, struct ff_err *err);
+/* From core, as a memfd that is taken (gateway.key). */
+int ff_key_from_fd(int fd, struct ff_key **ret_key, struct ff_err *err);
 /* Where it is read from; NULL: nowhere. Freed by ff_free. */
 char *ff_key_place(const struct ff_conf *conf);
 /* Wipes it. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "crypto/secret.h"
 
 #define KEY_MOST (64 * 1024)
 #define BEGIN "-----BEGIN "
@@ -61,6 +62,22 @@ int ff_push_key_read(const struct ff_conf *conf, struct ff_push_key **ret_key, s
 		return ff_err_set(err, FF_E_INVALID, "publish.key-file %.100s cannot be read: %s", path, strerror(errno));
 	if (check(fd, path, err) < 0 || read_all(fd, key, path, err) < 0)
 		return -1;
+	*ret_key = ff_steal(&key);
+	return 0;
+}
+
+int ff_push_key_from_fd(int fd, struct ff_push_key **ret_key, struct ff_err *err)
+{
+	FF_AUTO(ff_push_key_free) struct ff_push_key *key = ff_calloc(1, sizeof *key);
+	FF_AUTO(ff_secret_free) struct ff_secret *value = NULL;
+
+	if (ff_secret_from_fd(fd, KEY_MOST - 1, &value, err) < 0)
+		return ff_err_wrap(err, "the secret of publish.key");
+	key->len = ff_secret_len(value);
+	memcpy(key->text, ff_secret_bytes(value), key->len);
+	if (strncmp(key->text, BEGIN, strlen(BEGIN)) != 0)
+		return ff_err_set(err, FF_E_INVALID, "the secret of publish.key is no private key: make one by ssh-keygen -t ed25519, and "
+				  "give the file to flowforge secret set --kind deploy-key");
 	*ret_key = ff_steal(&key);
 	return 0;
 }

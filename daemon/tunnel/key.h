@@ -15,8 +15,10 @@
 struct ff_conf;
 struct ff_push_key;
 
-/* err says what to do and never what the file holds. */
+/* From publish.key-file. err says what to do and never what the file holds. */
 int ff_push_key_read(const struct ff_conf *conf, struct ff_push_key **ret_key, struct ff_err *err);
+/* From core, as a memfd that is taken (publish.key). */
+int ff_push_key_from_fd(int fd, struct ff_push_key **ret_key, struct ff_err *err);
 /* Wipes it. */
 void ff_push_key_free(struct ff_push_key **key);
 /* Borrowed. */

@@ -47,6 +47,7 @@ struct tunnel {
 	struct ff_buf up, down; /* to the server; frames to the worker */
 	bool hung_up;           /* the worker has nothing more to say */
 	bool ended_input;       /* and the server knows */
+	struct ff_push_key *key; /* until the connection stands; NULL: that of publish.key-file */
 };
 
 /* --- both ways */
@@ -159,7 +160,6 @@ static int relay(struct tunnel *t, struct ff_err *err)
 static int connect_to(struct tunnel *t, const char *repo, struct ff_err *err)
 {
 	const struct ff_conf *c = t->conf;
-	FF_AUTO(ff_push_key_free) struct ff_push_key *key = NULL;
 	FF_AUTO(ff_ssh_url_fini) struct ff_ssh_url url = { 0 };
 	FF_AUTO(ff_free) char *path = NULL, *quoted = NULL, *command = NULL;
 	struct ff_ssh_peer peer = { .known_hosts = ff_conf_str(c, FF_CONF_PUBLISH_KNOWN_HOSTS) };
@@ -168,15 +168,25 @@ static int connect_to(struct tunnel *t, const char *repo, struct ff_err *err)
 	if (ff_ssh_url_parse(ff_conf_str(c, FF_CONF_PUBLISH_URL), &url, err) < 0)
 		return ff_err_wrap(err, "publish.url");
 	if (ff_ssh_url_path(&url, repo, ff_conf_str(c, FF_CONF_PUBLISH_ROOT), &path, err) < 0 ||
-	    ff_push_key_read(c, &key, err) < 0)
+	    (!t->key && ff_push_key_read(c, &t->key, err) < 0))
 		return -1;
 	quoted = ff_ssh_quote(path);
 	command = ff_asprintf("git-receive-pack %s", quoted);
 	peer.user = url.user;
 	peer.host = url.host;
 	peer.port = url.port;
-	peer.key = ff_push_key_text(key, &peer.key_len);
+	peer.key = ff_push_key_text(t->key, &peer.key_len);
 	return ff_ssh_open(&peer, command, connect_ms < t->deadline_ms ? connect_ms : t->deadline_ms, &t->ssh, err);
+}
+
+/* What core says before "carry": the key of publish.key, or why it has none. */
+static int take_key(const json_t *msg, int fd, struct ff_push_key **ret_key, struct ff_err *err)
+{
+	FF_AUTO(ff_close) int passed = fd;
+
+	if (json_object_get(msg, "error"))
+		return ff_err_from_json(json_object_get(msg, "error"), err);
+	return ff_push_key_from_fd(ff_steal_fd(&passed), ret_key, err);
 }
 
 /* The last frame, and then the worker's end of file: closed at once, the socket could lose what is in it. */
@@ -204,10 +214,13 @@ static void say_end(struct tunnel *t, const struct ff_err *failure, int status)
 	}
 }
 
-static void carry(struct tunnel *t, const char *repo)
+/* no_key: why it could not be had; said to the worker, as whatever goes wrong. */
+static void carry(struct tunnel *t, const char *repo, const struct ff_err *no_key)
 {
-	struct ff_err err = { 0 };
-	int rc = connect_to(t, repo, &err), status = -1;
+	struct ff_err err = *no_key;
+	int rc = err.code ? -1 : connect_to(t, repo, &err), status = -1;
+
+	ff_push_key_free(&t->key);
 
 	if (rc == 0)
 		rc = relay(t, &err);
@@ -219,7 +232,8 @@ static void carry(struct tunnel *t, const char *repo)
 	say_end(t, rc == 0 ? NULL : &err, status);
 }
 
-static int serve(const struct ff_role_args *args, const json_t *msg, int fd, struct ff_err *err)
+static int serve(const struct ff_role_args *args, const json_t *msg, int fd, struct ff_push_key **key,
+		 const struct ff_err *no_key, struct ff_err *err)
 {
 	int64_t ms = ff_conf_int(args->conf, FF_CONF_PUBLISH_TIMEOUT);
 	struct tunnel t = { .conf = args->conf, .fd = fd, .deadline_ms = ff_clock_mono() + ms };
@@ -237,7 +251,8 @@ static int serve(const struct ff_role_args *args, const json_t *msg, int fd, str
 	ff_filter_init(&t.filter, ref, oid);
 	ff_buf_init(&t.up, UP_MOST);
 	ff_buf_init(&t.down, DOWN_MOST);
-	carry(&t, repo);
+	t.key = ff_steal(key);
+	carry(&t, repo, no_key);
 	ff_filter_fini(&t.filter);
 	ff_buf_fini(&t.up);
 	ff_buf_fini(&t.down);
@@ -248,7 +263,8 @@ int ff_tunnel_main(const struct ff_role_args *args)
 {
 	struct ff_chan *chan = NULL;
 	struct ff_log log = ff_log_main();
-	struct ff_err err = { 0 };
+	FF_AUTO(ff_push_key_free) struct ff_push_key *key = NULL;
+	struct ff_err err = { 0 }, no_key = { 0 };
 	enum ff_msg_type type;
 	json_t *msg = NULL;
 	int fd = -1, rc;
@@ -258,8 +274,14 @@ int ff_tunnel_main(const struct ff_role_args *args)
 	rc = ff_chan_send(chan, FF_MSG_HELLO, json_pack("{s:s,s:i}", "role", "tunnel", "pid", (int)getpid()), -1, &err);
 	if (rc == 0)
 		rc = ff_chan_recv(chan, -1, &type, &msg, &fd, &err);
-	if (rc == 0)
-		rc = serve(args, msg, fd, &err); /* the table lets nothing else through */
+	if (rc == 0 && type == FF_MSG_SECRET) {
+		(void)take_key(msg, ff_steal_fd(&fd), &key, &no_key); /* for the worker, not for us */
+		json_decref(msg);
+		msg = NULL;
+		rc = ff_chan_recv(chan, -1, &type, &msg, &fd, &err);
+	}
+	if (rc == 0 && type == FF_MSG_CARRY)
+		rc = serve(args, msg, fd, &key, &no_key, &err);
 	if (rc < 0 && err.code != FF_E_UNREACHABLE)
 		ff_log_error(&log, "tunnel.core", "%s", err.text);
 	json_decref(msg);

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/redact.h"
 #include "base/text.h"
 
 #define FF_LOG_FIELD_MAX 256 /* columns of any field but msg */
@@ -26,6 +27,7 @@ static size_t held_len;
 static bool holding;
 static int log_fd = STDERR_FILENO;
 static const char *file_path; /* NULL: standard error */
+static struct ff_redact *known_secrets;
 
 static int open_file(int *ret_fd)
 {
@@ -112,9 +114,15 @@ static void field(struct ff_buf *b, bool json, const char *key, const char *raw)
 	ff_text_json(b, value, strlen(value));
 }
 
+void ff_log_redact(struct ff_redact *redact)
+{
+	known_secrets = redact;
+}
+
 static void msg_field(struct ff_buf *b, bool json, const char *raw)
 {
-	FF_AUTO(ff_free) char *msg = ff_text_shown(raw, FF_LOG_MSG_MAX);
+	FF_AUTO(ff_free) char *clean = ff_redact_text(known_secrets, raw); /* before it is cut: half of one is no word */
+	FF_AUTO(ff_free) char *msg = ff_text_shown(clean ? clean : raw, FF_LOG_MSG_MAX);
 
 	(void)ff_buf_adds(b, json ? ",\"msg\":" : " msg=");
 	ff_text_json(b, msg, strlen(msg));

@@ -12,7 +12,8 @@
  *     struct ff_log log = ff_log_job(ff_log_main(), job->id, repo);
  *     ff_log_info(&log, "job.started", "attempt %d", n);
  *
- * No secret has a path to here: the text is made by ff_text_show and cut at
+ * No secret has a path to here; should one find it, what ff_log_redact was
+ * given takes it out.  The text is made by ff_text_show and cut at
  * FF_LOG_MSG_MAX code points.
  */
 
@@ -23,6 +24,8 @@
 #include "base/mem.h"
 
 #define FF_LOG_MSG_MAX 1024
+
+struct ff_redact;
 
 enum ff_log_level { FF_LOG_DEBUG, FF_LOG_INFO, FF_LOG_WARN, FF_LOG_ERROR };
 
@@ -42,6 +45,8 @@ void ff_log_setup(const char *role, enum ff_log_level least);
  */
 int ff_log_open(const char *path, struct ff_err *err);
 void ff_log_reopen(void);
+/* Known secrets that are taken out of every line; borrowed until another, or NULL, takes its place. */
+void ff_log_redact(struct ff_redact *redact);
 /* -1 when there is no level of that name (debug info warn error). */
 int ff_log_level_by_name(const char *name, enum ff_log_level *ret_level);
 /* The handle without a job. */

@@ -25,7 +25,8 @@ struct word {
 struct ff_redact {
 	struct word *words;
 	size_t count, longest;
-	int *heads; /* NULL: to be made */
+	size_t fresh; /* words before this one belong to other values */
+	int *heads;   /* NULL: to be made */
 };
 
 struct ff_redact *ff_redact_new(void)
@@ -55,7 +56,7 @@ static void add_word(struct ff_redact *r, const void *p, size_t n)
 {
 	if (n < FF_REDACT_MIN)
 		return;
-	for (size_t i = 0; i < r->count; i++)
+	for (size_t i = r->fresh; i < r->count; i++) /* forms are often the same: of a hex number all but one */
 		if (r->words[i].n == n && !memcmp(r->words[i].p, p, n))
 			return;
 	if (r->count % 64 == 0)
@@ -173,6 +174,7 @@ void ff_redact_add(struct ff_redact *r, const void *value, size_t n)
 		end--;
 	if ((size_t)(end - p) < FF_REDACT_MIN)
 		return;
+	r->fresh = r->count;
 	add_forms(r, p, (size_t)(end - p));
 	if (!memchr(p, '\n', (size_t)(end - p)))
 		return;

@@ -6,7 +6,7 @@
  * The functions behind commands.def, each in the file of its topic: job.c
  * (submit list show cancel retry continue), watch.c, log.c, diff.c, mergetree.c
  * (merge-tree), prove.c (prove resolve), rebase.c, hooks.c, backup.c (backup
- * restore), admin.c, token.c, spend.c (stats), doctor.c,
+ * restore), admin.c, token.c, secret.c, spend.c (stats), doctor.c,
  * shell.c, cli.c (help).  Each returns the exit status, or -1 with err.
  */
 

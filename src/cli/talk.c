@@ -71,7 +71,7 @@ int ff_talk(struct ff_chan *chan, const struct ff_talk_ask *ask, json_t **ret_da
 	int fd, rc;
 
 	ff_assert(msg != NULL);
-	if (ff_chan_send(chan, FF_MSG_REQUEST, msg, -1, err) < 0)
+	if (ff_chan_send(chan, FF_MSG_REQUEST, msg, ask->pass_fd > 0 ? ask->pass_fd : -1, err) < 0)
 		return -1;
 	do {
 		struct ff_err why = { 0 };
@@ -94,6 +94,9 @@ int ff_talk_once(struct ff_cli *cli, const struct ff_args *args, const struct ff
 	FF_AUTO(ff_chan_free) struct ff_chan *chan = NULL;
 
 	if (ff_talk_open(cli, args, &chan, err) < 0) {
+		int unused = ask->pass_fd > 0 ? ask->pass_fd : -1;
+
+		ff_close(&unused);
 		json_decref(ask->args);
 		return -1;
 	}

@@ -33,6 +33,7 @@ struct ff_talk_ask {
 	const char *command;     /* a row of ipc/command.def */
 	json_t *args;            /* taken; NULL: none */
 	ff_talk_item_fn on_item; /* NULL: items are left alone */
+	int pass_fd;             /* goes with the request, taken; 0 (as nobody passes standard input): none */
 	int timeout_ms;          /* of silence; 0: FF_TALK_TIMEOUT_MS */
 	/* Not NULL: the request may last, and this is called in every silence of FF_TALK_TICK_MS. -1 ends it. */
 	int (*tick)(void *arg, struct ff_err *err);

@@ -192,6 +192,68 @@ static int check_allow(const char *text, struct ff_err *err)
 	return bad(err, "must be one of server-tools, mcp, containers, urls, files; give the key several times for several");
 }
 
+#define SECRET_NAME_MAX 64
+#define VARIABLE_MAX 255
+
+/* Letters, digits and more; ends at the end or at a blank or `=`. */
+static size_t word_len(const char *p, const char *more)
+{
+	size_t n = 0;
+
+	while ((p[n] >= 'a' && p[n] <= 'z') || (p[n] >= 'A' && p[n] <= 'Z') || (p[n] >= '0' && p[n] <= '9') ||
+	       (p[n] && strchr(more, p[n])))
+		n++;
+	return n;
+}
+
+static int check_secret_ref(const char *text, struct ff_err *err)
+{
+	const char *name = text + strlen("secret:");
+	size_t n;
+
+	if (!*text)
+		return 0;
+	if (!ff_starts(text, "secret:"))
+		return bad(err, "must be written secret:NAME; a key itself is never part of the configuration");
+	n = word_len(name, "._-");
+	return n && !name[n] && n <= SECRET_NAME_MAX
+		? 0 : bad(err, "must be written secret:NAME, and a name has 1 to 64 letters, digits, `.`, `_` and `-`");
+}
+
+int ff_conf_check_job_secrets(const char *text, struct ff_err *err)
+{
+	static const char *const ours[] = { "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL",
+					    "CLAUDE_CODE_OAUTH_TOKEN", "HOME", "PATH" };
+
+	for (const char *p = text + strspn(text, " "); *p; p += strspn(p, " ")) {
+		size_t variable = word_len(p, "_"), name = word_len(p, "._-");
+		const char *end = p + name;
+
+		if (*p >= '0' && *p <= '9')
+			return bad(err, "a variable must not start with a digit");
+		if (p[variable] == '=') {
+			name = word_len(p + variable + 1, "._-");
+			end = p + variable + 1 + name;
+		} else if (name != variable) {
+			return bad(err, "a name that is no variable is written VARIABLE=NAME");
+		}
+		if (!variable || !name || variable > VARIABLE_MAX || name > SECRET_NAME_MAX || (*end && *end != ' '))
+			return bad(err, "is a list of VARIABLE=NAME or NAME with blanks between");
+		for (size_t i = 0; i < FF_ARRAY_LEN(ours); i++)
+			if (strlen(ours[i]) == variable && !strncmp(ours[i], p, variable))
+				return bad(err, "must not set what FlowForge sets itself (PATH, HOME, ANTHROPIC_...)");
+		p = end;
+	}
+	return 0;
+}
+
+static int check_environment(const char *text, struct ff_err *err)
+{
+	size_t n = word_len(text, "._-");
+
+	return text[n] ? bad(err, "must be the name of an [environment] section") : 0;
+}
+
 static const struct {
 	enum ff_conf_key key;
 	int (*check)(const char *text, struct ff_err *err);
@@ -200,6 +262,10 @@ static const struct {
 	{ FF_CONF_TRIGGER_REFS, check_trigger },
 	{ FF_CONF_HOOK_PUSHER_VARIABLE, check_variable },
 	{ FF_CONF_JOB_TARGET, check_target },
+	{ FF_CONF_JOB_ENVIRONMENT, check_environment },
+	{ FF_CONF_JOB_SECRETS, ff_conf_check_job_secrets },
+	{ FF_CONF_GATEWAY_KEY, check_secret_ref },
+	{ FF_CONF_PUBLISH_KEY, check_secret_ref },
 	{ FF_CONF_GATEWAY_BASE_URL, check_base_url },
 	{ FF_CONF_GATEWAY_ALLOW, check_allow },
 	{ FF_CONF_GATEWAY_PRICE, check_price },
@@ -322,7 +388,8 @@ static void check_publish(const struct all *a)
 	if (!push && !*a->c->values[FF_CONF_PUBLISH_URL].text)
 		return;
 	for (size_t i = 0; i < FF_ARRAY_LEN(needed); i++)
-		if (usable(a, method, needed[i]) && !*a->c->values[needed[i]].text)
+		if (usable(a, method, needed[i]) && !*a->c->values[needed[i]].text &&
+		    !(needed[i] == FF_CONF_PUBLISH_KEY_FILE && *a->c->values[FF_CONF_PUBLISH_KEY].text))
 			ff_conf_error(a->errors, FF_E_INVALID, blame(a, method, needed[i]),
 				      "%s needs %s", push ? "publish.method = push" : "publish.url",
 				      ff_conf_table_row(needed[i])->key);
@@ -333,6 +400,60 @@ static void check_publish(const struct all *a)
 	at_most(a, FF_CONF_PUBLISH_CONNECT_TIMEOUT, FF_CONF_PUBLISH_TIMEOUT);
 }
 
+/* Who gets a copy of the database must not get the key with it. */
+static void check_master_key(const struct all *a)
+{
+	enum ff_conf_key key = FF_CONF_SECRET_KEY_FILE, state = FF_CONF_SERVER_STATE_DIR;
+
+	if (*a->c->values[key].text && usable(a, key, state) && holds(a->c->values[state].text, a->c->values[key].text))
+		ff_conf_error(a->errors, FF_E_INVALID, blame(a, key, state),
+			      "secret.key-file must not lie in server.state-dir, beside what it seals");
+}
+
+static bool is_environment(const struct all *a, const char *name)
+{
+	for (size_t i = 0; i < a->c->env_count; i++)
+		if (!strcmp(a->c->envs[i].name, name))
+			return true;
+	return false;
+}
+
+static bool has_command(const struct all *a)
+{
+	const struct ff_conf_value *v = &a->c->values[FF_CONF_AGENT_COMMAND];
+
+	return v->bad || (v->list.count && v->list.items[0][0] == '/');
+}
+
+static void check_one_driver(const struct all *a, const char *driver, const char *origin)
+{
+	if (driver && !strcmp(driver, "command") && !has_command(a))
+		ff_conf_error(a->errors, FF_E_INVALID, origin,
+			      "the driver command needs agent.command, whose first word is an absolute path");
+}
+
+static void check_one_environment(const struct all *a, const char *name, const char *origin)
+{
+	if (name && *name && !is_environment(a, name))
+		ff_conf_error(a->errors, FF_E_INVALID, origin, "there is no section [environment \"%s\"]", name);
+}
+
+static void check_jobs(const struct all *a)
+{
+	enum ff_conf_key driver = FF_CONF_AGENT_DRIVER, env = FF_CONF_JOB_ENVIRONMENT;
+
+	if (usable(a, driver, driver))
+		check_one_driver(a, a->c->values[driver].text, blame(a, driver, FF_CONF_AGENT_COMMAND));
+	if (usable(a, env, env))
+		check_one_environment(a, a->c->values[env].text, blame(a, env, env));
+	for (size_t i = 0; i < a->c->branch_count; i++) {
+		const struct ff_conf_branch *b = &a->c->branches[i];
+
+		check_one_driver(a, b->value[FF_CONF_BRANCH_DRIVER], b->origin[FF_CONF_BRANCH_DRIVER]);
+		check_one_environment(a, b->value[FF_CONF_BRANCH_ENVIRONMENT], b->origin[FF_CONF_BRANCH_ENVIRONMENT]);
+	}
+}
+
 static void check_tasks(const struct all *a)
 {
 	int64_t max = a->c->values[FF_CONF_HOOK_MAX_TASK].num;
@@ -340,9 +461,11 @@ static void check_tasks(const struct all *a)
 	for (size_t i = 0; i < a->c->branch_count; i++) {
 		const struct ff_conf_branch *b = &a->c->branches[i];
 
-		if (b->task && (int64_t)strlen(b->task) > max)
-			ff_conf_error(a->errors, FF_E_INVALID, b->task_origin,
-				      "branch task: has %zu bytes: hook.max-task is %" PRId64, strlen(b->task), max);
+		const char *task = b->value[FF_CONF_BRANCH_TASK];
+
+		if (task && (int64_t)strlen(task) > max)
+			ff_conf_error(a->errors, FF_E_INVALID, b->origin[FF_CONF_BRANCH_TASK],
+				      "branch task: has %zu bytes: hook.max-task is %" PRId64, strlen(task), max);
 	}
 }
 
@@ -358,6 +481,9 @@ void ff_conf_check_all(const struct ff_conf *c, struct ff_conf_errors *errors)
 	check_secrets(&a, FF_CONF_SERVER_RUN_DIR);
 	check_secrets(&a, FF_CONF_GATEWAY_KEY_FILE);
 	check_secrets(&a, FF_CONF_PUBLISH_KEY_FILE);
+	check_secrets(&a, FF_CONF_SECRET_KEY_FILE);
+	check_master_key(&a);
 	check_publish(&a);
+	check_jobs(&a);
 	check_tasks(&a);
 }

@@ -12,9 +12,10 @@
  * the nearest known name; messages are "file:line: text".
  *
  * Beside the table there are sections with a name:
- *     [branch "GLOB"]        task, target: of branches that match (full ref
- *                            glob, or a branch glob without refs/heads/);
- *                            the first section that sets a key wins
+ *     [branch "GLOB"]        task, target, driver, environment, secrets: of
+ *                            branches that match (full ref glob, or a branch
+ *                            glob without refs/heads/); the first section
+ *                            that sets a key wins
  *     [environment "NAME"]   variable = NAME=value (may repeat)
  *     [repository "GLOB"]    budgets of the repositories at such paths
  *     [destination "NAME"]   where the gateway may fetch from for core

@@ -45,11 +45,12 @@ const char *const *ff_conf_list(const struct ff_conf *c, enum ff_conf_key key)
 
 const char *ff_conf_branch(const struct ff_conf *c, const char *ref, const char *key)
 {
-	bool task = !strcmp(key, "task");
+	int k = 0;
 
-	ff_assert(task || !strcmp(key, "target"));
+	while (strcmp(ff_conf_branch_keys[k], key))
+		ff_assert(ff_conf_branch_keys[++k]);
 	for (size_t i = 0; i < c->branch_count; i++) {
-		const char *set = task ? c->branches[i].task : c->branches[i].target;
+		const char *set = c->branches[i].value[k];
 
 		if (set && ff_glob_match(c->branches[i].full, ref))
 			return set;

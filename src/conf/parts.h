@@ -32,11 +32,19 @@ struct ff_conf_value {
 	bool bad;     /* a value for it was refused: no use in checking it against others */
 };
 
+/* The keys of a [branch] section. */
+enum ff_conf_branch_key {
+	FF_CONF_BRANCH_TASK, FF_CONF_BRANCH_TARGET, FF_CONF_BRANCH_DRIVER, FF_CONF_BRANCH_ENVIRONMENT,
+	FF_CONF_BRANCH_SECRETS, FF_CONF_BRANCH_KEYS
+};
+/* Their names, NULL-terminated. */
+extern const char *const ff_conf_branch_keys[FF_CONF_BRANCH_KEYS + 1];
+
 struct ff_conf_branch {
 	char *glob;           /* as written */
 	char *full;           /* as matched: with refs/heads/ */
-	char *task, *target;  /* NULL: not set */
-	char *task_origin, *target_origin;
+	char *value[FF_CONF_BRANCH_KEYS]; /* NULL: not set */
+	char *origin[FF_CONF_BRANCH_KEYS];
 };
 
 struct ff_conf_env {
@@ -100,6 +108,8 @@ void ff_conf_named_fini(struct ff_conf *c);
 
 /* check.c: what a value must be beyond its type, and what all must be to each other. */
 int ff_conf_check_value(enum ff_conf_key key, const char *text, struct ff_err *err);
+/* "VARIABLE=NAME NAME ...": which secrets a job gets in which variables. */
+int ff_conf_check_job_secrets(const char *text, struct ff_err *err);
 void ff_conf_check_all(const struct ff_conf *c, struct ff_conf_errors *errors);
 
 #endif

@@ -24,13 +24,13 @@ static void print_sections(const struct ff_conf *c, struct ff_buf *out)
 	for (size_t i = 0; i < c->branch_count; i++) {
 		const struct ff_conf_branch *b = &c->branches[i];
 		FF_AUTO(ff_free) char *glob = ff_text_shown(b->glob, 0);
-		FF_AUTO(ff_free) char *task = ff_asprintf("branch.%s.task", glob);
-		FF_AUTO(ff_free) char *target = ff_asprintf("branch.%s.target", glob);
 
-		if (b->task)
-			line(out, task, b->task, b->task_origin);
-		if (b->target)
-			line(out, target, b->target, b->target_origin);
+		for (int k = 0; k < FF_CONF_BRANCH_KEYS; k++) {
+			FF_AUTO(ff_free) char *key = ff_asprintf("branch.%s.%s", glob, ff_conf_branch_keys[k]);
+
+			if (b->value[k])
+				line(out, key, b->value[k], b->origin[k]);
+		}
 	}
 	for (size_t i = 0; i < c->named_count; i++) {
 		const struct ff_conf_named *n = &c->named[i];

@@ -111,10 +111,9 @@ void ff_conf_write(const struct ff_conf *c, struct ff_buf *out)
 		write_key(c, (enum ff_conf_key)i, out);
 	for (size_t i = 0; i < c->branch_count; i++) {
 		section(out, "branch", c->branches[i].glob);
-		if (c->branches[i].task)
-			setting(out, "task", c->branches[i].task);
-		if (c->branches[i].target)
-			setting(out, "target", c->branches[i].target);
+		for (int k = 0; k < FF_CONF_BRANCH_KEYS; k++)
+			if (c->branches[i].value[k])
+				setting(out, ff_conf_branch_keys[k], c->branches[i].value[k]);
 	}
 	for (size_t i = 0; i < c->named_count; i++) {
 		section(out, ff_conf_named_word(c->named[i].section), c->named[i].name);

@@ -14,11 +14,15 @@
 #define GLOB_MAX 1024
 #define TASK_MAX 131072 /* no more than hook.max-task may be */
 #define TARGET_MAX 255
+#define SECRETS_MAX 4096
 #define ENV_NAME_MAX 64
 /* All variables of one environment: they travel in the message that starts a job. */
 #define ENV_BYTES_MAX (64 * 1024)
 
-static const char *const branch_keys[] = { "target", "task", NULL };
+const char *const ff_conf_branch_keys[FF_CONF_BRANCH_KEYS + 1] = {
+	[FF_CONF_BRANCH_TASK] = "task", [FF_CONF_BRANCH_TARGET] = "target", [FF_CONF_BRANCH_DRIVER] = "driver",
+	[FF_CONF_BRANCH_ENVIRONMENT] = "environment", [FF_CONF_BRANCH_SECRETS] = "secrets",
+};
 static const char *const env_keys[] = { "variable", NULL };
 
 static void unknown(struct ff_conf_errors *errors, const char *origin, const char *section,
@@ -72,30 +76,41 @@ static void set_text(char **text, char **text_origin, const char *value, const c
 	}
 }
 
+static int branch_check(enum ff_conf_branch_key key, const char *value, struct ff_err *err)
+{
+	static const enum ff_conf_key like[] = {
+		[FF_CONF_BRANCH_TARGET] = FF_CONF_JOB_TARGET, [FF_CONF_BRANCH_DRIVER] = FF_CONF_AGENT_DRIVER,
+		[FF_CONF_BRANCH_ENVIRONMENT] = FF_CONF_JOB_ENVIRONMENT, [FF_CONF_BRANCH_SECRETS] = FF_CONF_JOB_SECRETS,
+	};
+
+	if (key == FF_CONF_BRANCH_TASK)
+		return ff_conf_table_text(value, 0, TASK_MAX, true, err);
+	if (ff_conf_table_text(value, 0, key == FF_CONF_BRANCH_SECRETS ? SECRETS_MAX : TARGET_MAX, false, err) < 0)
+		return -1;
+	if (key == FF_CONF_BRANCH_DRIVER && *value && ff_conf_table_word(FF_CONF_AGENT_DRIVER, value, err) < 0)
+		return -1;
+	return ff_conf_check_value(like[key], value, err);
+}
+
 void ff_conf_sections_branch(struct ff_conf *c, const struct ff_conf_entry *e, const char *origin,
 			     struct ff_conf_errors *errors)
 {
 	struct ff_conf_branch *b = branch_of(c, e->subsection, origin, errors);
 	struct ff_err err = { 0 };
+	int key = 0;
 
 	if (!b || !e->key)
 		return;
-	if (!e->value && ff_conf_nearest(e->key, branch_keys)) {
+	while (ff_conf_branch_keys[key] && strcmp(ff_conf_branch_keys[key], e->key))
+		key++;
+	if (!e->value && ff_conf_nearest(e->key, ff_conf_branch_keys))
 		ff_conf_error(errors, FF_E_INVALID, origin, "branch %s: needs a value", e->key);
-	} else if (!strcmp(e->key, "task")) {
-		if (ff_conf_table_text(e->value, 0, TASK_MAX, true, &err) < 0)
-			ff_conf_error(errors, FF_E_INVALID, origin, "branch task: %s", err.text);
-		else
-			set_text(&b->task, &b->task_origin, e->value, origin);
-	} else if (!strcmp(e->key, "target")) {
-		if (ff_conf_table_text(e->value, 0, TARGET_MAX, false, &err) < 0 ||
-		    ff_conf_check_value(FF_CONF_JOB_TARGET, e->value, &err) < 0)
-			ff_conf_error(errors, FF_E_INVALID, origin, "branch target: %s", err.text);
-		else
-			set_text(&b->target, &b->target_origin, e->value, origin);
-	} else {
-		unknown(errors, origin, e->section, e->key, branch_keys);
-	}
+	else if (key == FF_CONF_BRANCH_KEYS)
+		unknown(errors, origin, e->section, e->key, ff_conf_branch_keys);
+	else if (branch_check((enum ff_conf_branch_key)key, e->value, &err) < 0)
+		ff_conf_error(errors, FF_E_INVALID, origin, "branch %s: %s", e->key, err.text);
+	else
+		set_text(&b->value[key], &b->origin[key], e->value, origin);
 }
 
 static bool name_ok(const char *name, const char *more, size_t max)
@@ -200,10 +215,10 @@ void ff_conf_sections_fini(struct ff_conf *c)
 
 		ff_free(&b->glob);
 		ff_free(&b->full);
-		ff_free(&b->task);
-		ff_free(&b->target);
-		ff_free(&b->task_origin);
-		ff_free(&b->target_origin);
+		for (int k = 0; k < FF_CONF_BRANCH_KEYS; k++) {
+			ff_free(&b->value[k]);
+			ff_free(&b->origin[k]);
+		}
 	}
 	for (size_t i = 0; i < c->env_count; i++) {
 		ff_free(&c->envs[i].name);

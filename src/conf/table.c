@@ -145,6 +145,12 @@ static int word(const struct ff_conf_row *row, const char *text, struct ff_err *
 	return ff_err_set(err, FF_E_INVALID, "%s is not one of: %s", shown, row->words);
 }
 
+int ff_conf_table_word(enum ff_conf_key key, const char *text, struct ff_err *err)
+{
+	ff_assert(rows[key].type == FF_CONF_WORD);
+	return word(&rows[key], text, err);
+}
+
 int ff_conf_table_text(const char *text, int64_t min, int64_t max, bool lines, struct ff_err *err)
 {
 	size_t n = strlen(text);

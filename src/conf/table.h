@@ -39,6 +39,8 @@ int ff_conf_table_check(const struct ff_conf_row *row, const char *text, int64_t
 /* Text that people wrote: UTF-8 without control characters; `lines` allows newlines and tabs. */
 int ff_conf_table_text(const char *text, int64_t min, int64_t max, bool lines, struct ff_err *err);
 
+/* One of the words of a WORD key? */
+int ff_conf_table_word(enum ff_conf_key key, const char *text, struct ff_err *err);
 /* "FLOWFORGE_SERVER_STATE_DIR" of "server.state-dir". Freed by ff_free. */
 char *ff_conf_table_variable(const char *key);
 /* The key that is nearest to what was written, NULL when none is near. */

@@ -356,7 +356,7 @@ static int read_some(struct ff_chan *c, struct ff_err *err)
 		n = ff_sock_recv(c->fd, bytes, room, &fd);
 	while (n < 0 && errno == EINTR);
 	if (fd >= 0) {
-		if (c->n_passed == MAX_PASSED || c->peer & (FF_PEER_HOOK | FF_PEER_CLIENT)) {
+		if (c->n_passed == MAX_PASSED || c->peer & FF_PEER_HOOK) {
 			ff_close(&fd);
 			return ff_err_set(err, FF_E_PROTOCOL, c->n_passed == MAX_PASSED ?
 					  "too many descriptors without a message" : "a descriptor that no message may pass");

@@ -146,6 +146,12 @@ static const char *const steps[] = {
 	" a.tokens_out, a.cache_read, a.cache_write, 0, a.latency_ms, a.at_ms, j.repo, ifnull(j.pusher, x'')"
 	" FROM answers a JOIN jobs j ON j.id = a.job ORDER BY a.at_ms;"
 	"DROP TABLE answers;",
+
+	/* 12: secrets: sealed values, see secrets.h; at most secret.max of them, made and removed by administrators. */
+	"CREATE TABLE secrets ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, repo BLOB NOT NULL, name TEXT NOT NULL, kind INTEGER NOT NULL,"
+	" key_id TEXT NOT NULL, sealed BLOB NOT NULL, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,"
+	" UNIQUE (repo, name)) STRICT;",
 };
 
 static int user_version(struct sqlite3 *db, int *ret)

@@ -185,7 +185,7 @@ static void dead_letters_of_an_older_record(void **state)
 				      " DROP TABLE drift; DROP TABLE expired; ALTER TABLE repos DROP COLUMN globs;"
 				      " DROP TABLE clock; DROP TABLE ended; DROP TABLE audit; DROP TABLE tokens;"
 				      " ALTER TABLE jobs DROP COLUMN approved_oid;"
-				      " DROP TABLE requests; DROP TABLE spend;"
+				      " DROP TABLE requests; DROP TABLE spend; DROP TABLE secrets;"
 				      " CREATE TABLE answers (job INTEGER, key BLOB, attempt INTEGER, model TEXT, status INTEGER, tokens_in INTEGER,"
 				      " tokens_out INTEGER, cache_read INTEGER, cache_write INTEGER, latency_ms INTEGER, at_ms INTEGER);"
 				      " PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
