@@ -115,9 +115,23 @@ static json_t *steps_json(const struct ff_job *job)
 	return steps;
 }
 
-static json_t *env_json(const struct ff_core *core, const char *name)
+/* What this branch has, else what the server has; "" for neither. */
+static const char *job_setting(const struct ff_core *core, const struct ff_job *job, const char *branch_key, enum ff_conf_key key)
 {
-	const char *const *list = name ? ff_conf_environment(core->conf, name) : NULL;
+	const char *own = ff_conf_branch(core->conf, job->source_ref, branch_key);
+
+	return own ? own : ff_conf_str(core->conf, key);
+}
+
+const char *ff_job_secret_names(const struct ff_core *core, const struct ff_job *job)
+{
+	return job_setting(core, job, "secrets", FF_CONF_JOB_SECRETS);
+}
+
+static json_t *env_json(const struct ff_core *core, const struct ff_job *job)
+{
+	const char *own = job->spec.env_name, *name = own && *own ? own : job_setting(core, job, "environment", FF_CONF_JOB_ENVIRONMENT);
+	const char *const *list = *name ? ff_conf_environment(core->conf, name) : NULL;
 	json_t *env = json_object();
 
 	for (; list && *list; list++) {
@@ -137,13 +151,14 @@ json_t *ff_job_message(struct ff_core *core, const struct ff_job *job, const cha
 
 	ff_core_policy(core, job->source_ref, &policy);
 	source = ff_spec_source_name(&policy, job->source_ref);
-	return json_pack("{s:I,s:i,s:s,s:I,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:I,s:o,s:s,s:s,s:o}",
+	return json_pack("{s:I,s:i,s:s,s:I,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:s,s:I,s:o,s:s,s:s,s:o}",
 			 "job", (json_int_t)job->id, "attempt", job->attempt, "uuid", job->uuid,
 			 "repo_id", (json_int_t)job->repo, "repo", repo_url,
 			 "source_ref", ff_json_from_bytes(job->source_ref), "source_oid", job->source_oid,
 			 "source_name", ff_json_from_bytes(source), "target", ff_json_from_bytes(job->spec.target),
 			 "task", ff_json_from_bytes(job->spec.task), "task_from", ff_json_from_bytes(job->spec.task_from),
-			 "pusher", ff_json_from_bytes(job->pusher), "url", url, "env", env_json(core, job->spec.env_name),
+			 "pusher", ff_json_from_bytes(job->pusher), "url", url, "env", env_json(core, job),
+			 "driver", job_setting(core, job, "driver", FF_CONF_AGENT_DRIVER),
 			 "deadline_ms", (json_int_t)ff_conf_int(core->conf, FF_CONF_JOB_DEADLINE),
 			 "steps", steps_json(job), "base_oid", job->base_oid,
 			 "approved_oid", job->approved_oid, "result_ref", ff_json_from_bytes(job->result_ref));

@@ -180,6 +180,8 @@ int ff_core_over_rate(struct ff_core *core, const char *pusher, char **ret_why, 
 json_t *ff_job_to_json(struct ff_core *core, const struct ff_job *job);
 /* For the worker that runs it. */
 json_t *ff_job_message(struct ff_core *core, const struct ff_job *job, const char *repo_url);
+/* "VARIABLE=NAME NAME ...": the secrets it gets; "" for none. */
+const char *ff_job_secret_names(const struct ff_core *core, const struct ff_job *job);
 /* Only the fields that the record keeps beside seq, job, type and time. */
 json_t *ff_event_fields(const struct ff_event *ev);
 json_t *ff_event_to_json(int64_t seq, int64_t job, enum ff_event_type type, int64_t at_ms, json_t *fields);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/names.h"
@@ -24,6 +25,8 @@
 #define CREDENTIAL "flowforge-master-key"
 /* Rows of one turn: all pushes wait meanwhile. */
 #define ROWS 50
+/* Of all variables of one job. */
+#define JOB_BYTES (256 * 1024)
 
 struct ff_vault {
 	struct ff_core *core;
@@ -202,6 +205,52 @@ const char *ff_vault_ref(const struct ff_conf *conf, enum ff_conf_key key)
 	const char *text = ff_conf_str(conf, key);
 
 	return ff_starts(text, "secret:") ? text + strlen("secret:") : NULL;
+}
+
+/* Appends NAME=value and a NUL; item is "VARIABLE=NAME" or "NAME". */
+static int add_variable(struct ff_core *core, const char *repo, const char *item, struct ff_buf *out, struct ff_err *err)
+{
+	const char *equals = strchr(item, '='), *name = equals ? equals + 1 : item;
+	FF_AUTO(ff_secret_free) struct ff_secret *value = NULL;
+
+	if (ff_vault_get(core, repo, name, FF_SECRET_JOB, &value, err) < 0)
+		return -1;
+	(void)ff_buf_add(out, item, equals ? (size_t)(equals - item) : strlen(item));
+	(void)ff_buf_addc(out, '=');
+	(void)ff_buf_add(out, ff_secret_bytes(value), ff_secret_len(value) + 1);
+	return out->overflow ? ff_err_set(err, FF_E_TOO_LARGE, "the secrets of a job have over %d bytes", JOB_BYTES) : 0;
+}
+
+int ff_vault_job(struct ff_core *core, const struct ff_job *job, int *ret_fd, struct ff_err *err)
+{
+	const char *names = ff_job_secret_names(core, job);
+	FF_AUTO(ff_free) char *repo = NULL;
+	FF_AUTO(ff_secret_free) struct ff_secret *all = NULL;
+	struct ff_buf text;
+	int rc = 0;
+
+	names += strspn(names, " ");
+	*ret_fd = -1;
+	if (!*names)
+		return 0;
+	if (ff_store_repo_path(core->store, job->repo, &repo, err) < 0)
+		return -1;
+	ff_buf_init(&text, JOB_BYTES);
+	(void)ff_buf_room(&text, JOB_BYTES); /* at once: what grows leaves copies behind */
+	for (; rc == 0 && *names; names += strspn(names, " ")) {
+		size_t n = strcspn(names, " ");
+		FF_AUTO(ff_free) char *item = ff_memdup0(names, n);
+
+		rc = add_variable(core, repo, item, &text, err);
+		names += n;
+	}
+	if (rc == 0) {
+		all = ff_secret_new(text.data, text.len);
+		rc = ff_secret_to_fd(all, ret_fd, err);
+	}
+	ff_wipe(text.data, text.cap);
+	ff_buf_fini(&text);
+	return rc;
 }
 
 /* --- a page of rows ----------------------------------------------------------------- */

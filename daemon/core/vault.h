@@ -31,6 +31,11 @@ int ff_vault_put(struct ff_core *core, const char *repo, const char *name, enum 
  */
 int ff_vault_get(struct ff_core *core, const char *repo, const char *name, enum ff_secret_kind kind,
 		 struct ff_secret **ret_value, struct ff_err *err);
+/*
+ * The variables that a job gets from secrets, "NAME=value" with a NUL behind
+ * each, in a memfd for its worker; -1 when it gets none.
+ */
+int ff_vault_job(struct ff_core *core, const struct ff_job *job, int *ret_fd, struct ff_err *err);
 /* "secret:NAME" of the configuration; its NAME, or NULL when the key is not set. */
 const char *ff_vault_ref(const struct ff_conf *conf, enum ff_conf_key key);
 /* What is sealed with older keys is sealed anew, some rows a turn; then those keys go. r (or NULL) is answered at the end. */

@@ -18,6 +18,7 @@
 #include "base/num.h"
 #include "base/proc.h"
 #include "base/text.h"
+#include "daemon/core/vault.h"
 
 /* The agent's time is job.deadline; fetching, rebase, proof and the end of the processes come on top. */
 #define GRACE_MS 1800000
@@ -432,8 +433,10 @@ static void send_job(struct worker *w)
 	FF_AUTO(ff_free) char *url = NULL;
 	struct ff_err err = { 0 };
 	json_t *msg;
+	int secrets = -1;
 
-	if (!know(w, &err) || !(url = ff_repo_url(w->core, w->known->repo, &err))) {
+	if (!know(w, &err) || !(url = ff_repo_url(w->core, w->known->repo, &err)) ||
+	    ff_vault_job(w->core, w->known, &secrets, &err) < 0) {
 		fail_start(w, err.code, err.text);
 		return;
 	}
@@ -441,7 +444,7 @@ static void send_job(struct worker *w)
 	set_limit(w);
 	msg = ff_job_message(w->core, w->known, url);
 	(void)json_object_set_new(msg, "token", json_string(w->token));
-	(void)ff_chan_send(w->child.chan, FF_MSG_JOB, msg, -1, NULL); /* a failure ends the child */
+	(void)ff_chan_send(w->child.chan, FF_MSG_JOB, msg, secrets, NULL); /* a failure ends the child */
 }
 
 void ff_workers_gateway_ready(struct ff_core *core, int64_t id, const struct ff_err *error)

@@ -128,12 +128,13 @@ static int open_socket(struct ff_gw_job *job, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *name = ff_asprintf("jobs/%" PRId64, job->id);
 	FF_AUTO(ff_free) char *dir = ff_conf_state_path(job->gw->conf, name);
-	FF_AUTO(ff_free) char *socket = ff_path_join(dir, "gw.sock");
+	FF_AUTO(ff_free) char *gate = ff_path_join(dir, FF_JOB_GATE); /* seen by sandboxes: a new socket is there at once */
+	FF_AUTO(ff_free) char *socket = ff_path_join(gate, "gw.sock");
 
 	ff_free(&job->answers);
 	job->answers = ff_path_join(dir, FF_JOB_ANSWERS);
-	if (ff_dir_make(dir, 0711, err) < 0 || ff_dir_make(job->answers, 0700, err) < 0 ||
-	    ff_sock_listen(socket, 0600, &job->fd, err) < 0 || give_socket(job, dir, socket, err) < 0)
+	if (ff_dir_make(dir, 0711, err) < 0 || ff_dir_make(job->answers, 0700, err) < 0 || ff_dir_make(gate, 0711, err) < 0 ||
+	    ff_sock_listen(socket, 0600, &job->fd, err) < 0 || give_socket(job, gate, socket, err) < 0)
 		return -1;
 	job->socket = ff_steal(&socket);
 	job->watch = ff_loop_fd(job->gw->loop, job->fd, FF_LOOP_READ, ff_front_accept, job);

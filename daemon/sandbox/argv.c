@@ -106,6 +106,8 @@ static void add_mounts(struct words *w, const struct ff_sandbox_spec *spec)
 		add3(w, "--ro-bind", spec->tool, FF_SANDBOX_TOOL);
 	for (const char *const *p = spec->read_only; p && *p; p++)
 		add3(w, "--ro-bind", *p, *p);
+	for (const struct ff_sandbox_bind *b = spec->binds; b && b->host; b++)
+		add3(w, b->writable ? "--bind" : "--ro-bind", b->host, b->inside);
 	if (spec->work)
 		add3(w, "--bind", spec->work, FF_SANDBOX_WS);
 	else

@@ -45,7 +45,7 @@ struct launch {
 	size_t options;
 	char **exec_argv;
 	int fd[CHILD_FDS];
-	int out_read, status_read;
+	int out_read, err_read, status_read; /* err_read -1: stderr goes where stdout goes */
 	const struct ff_sandbox_spec *spec;
 	bool drop; /* we are root */
 	pid_t parent;
@@ -58,6 +58,7 @@ static void launch_fini(struct launch *l)
 	for (int i = 0; i < CHILD_FDS; i++)
 		ff_close(&l->fd[i]);
 	ff_close(&l->out_read);
+	ff_close(&l->err_read);
 	ff_close(&l->status_read);
 }
 
@@ -137,6 +138,8 @@ static int launch_plan(struct launch *l, struct ff_err *err)
 	    pipe_fds(&l->out_read, &l->fd[OUT], err) ||
 	    pipe_fds(&l->status_read, &l->fd[STATUS], err))
 		return -1;
+	if (s->on_output)
+		return pipe_fds(&l->err_read, &l->fd[ERR], err);
 	l->fd[ERR] = fcntl(l->fd[OUT], F_DUPFD_CLOEXEC, 0);
 	return l->fd[ERR] < 0 ? ff_err_errno(err, "dup") : 0;
 }
@@ -275,12 +278,15 @@ static void keep_done(struct ff_sandbox_result *r, size_t half)
 }
 
 /* One read, so that a job that never stops talking does not keep us from the clock. 0 at end of file, -1: nothing there. */
-static int read_output(int fd, struct ff_sandbox_result *r, size_t half)
+static int read_output(int fd, const struct ff_sandbox_spec *s, bool error, struct ff_sandbox_result *r, size_t half)
 {
+	void (*take)(void *arg, const char *p, size_t n) = error ? s->on_error : s->on_output;
 	char chunk[65536];
 	ssize_t n = read(fd, chunk, sizeof(chunk));
 
-	if (n > 0)
+	if (n > 0 && take)
+		take(s->arg, chunk, (size_t)n);
+	if (n > 0 && (!take || error)) /* of errors a part is kept: they say why nothing was started */
 		keep(r, half, chunk, (size_t)n);
 	return n > 0 ? 1 : (int)n;
 }
@@ -304,37 +310,43 @@ struct live {
 
 static int check_room(const struct ff_sandbox_spec *s, bool running, struct ff_err *err)
 {
+	for (const struct ff_sandbox_bind *b = s->binds; b && b->host; b++)
+		if (b->room && ff_room_check(b->room, b->host, running, err))
+			return -1;
 	return s->room && s->work ? ff_room_check(s->room, s->work, running, err) : 0;
 }
 
 /* Until the outer bubblewrap has ended, the deadline is there or the disk had enough of it. */
 static int watch(struct live *v, int pidfd, struct ff_err *err)
 {
-	struct pollfd p[3] = {
+	struct pollfd p[4] = {
 		{ .fd = pidfd, .events = POLLIN },
 		{ .fd = v->l->out_read, .events = POLLIN },
 		{ .fd = v->l->status_read, .events = POLLIN },
+		{ .fd = v->l->err_read, .events = POLLIN },
 	};
 
 	const struct ff_sandbox_spec *s = v->l->spec;
 	int64_t look = ff_clock_mono() + ROOM_MS;
 
 	for (;;) {
-		int64_t now = ff_clock_mono(), left = s->deadline_ms - now, nap = s->room ? ROOM_MS : 60000;
+		int64_t now = ff_clock_mono(), left = s->deadline_ms - now, nap = s->room || s->tick ? ROOM_MS : 60000;
 
 		if (left <= 0) {
 			v->r->timed_out = true;
 			return 0;
 		}
 		if (now >= look) {
-			if (check_room(s, true, err))
+			if (check_room(s, true, err) || (s->tick && s->tick(s->arg, err)))
 				return -1;
 			look = now + ROOM_MS;
 		}
-		if (poll(p, 3, (int)(left < nap ? left : nap)) < 0 && errno != EINTR)
+		if (poll(p, 4, (int)(left < nap ? left : nap)) < 0 && errno != EINTR)
 			return ff_err_errno(err, "poll");
-		if (p[1].revents && read_output(p[1].fd, v->r, v->half) == 0)
+		if (p[1].revents && read_output(p[1].fd, s, false, v->r, v->half) == 0)
 			p[1].fd = -1;
+		if (p[3].revents && read_output(p[3].fd, s, true, v->r, v->half) == 0)
+			p[3].fd = -1;
 		if (p[2].revents && read_status(p[2].fd, v->status) == 0)
 			p[2].fd = -1;
 		if (p[0].revents)
@@ -423,7 +435,9 @@ static int run_started(struct launch *l, pid_t pid, struct ff_sandbox_result *r,
 	rc = pidfd < 0 ? ff_err_errno(err, "pidfd_open") : watch(&v, pidfd, err);
 	end_all(pid, &r->status);
 	/* Everybody is dead: what is in the pipes is all that will ever come. */
-	while (read_output(l->out_read, r, v.half) > 0)
+	while (read_output(l->out_read, l->spec, false, r, v.half) > 0)
+		;
+	while (l->err_read >= 0 && read_output(l->err_read, l->spec, true, r, v.half) > 0)
 		;
 	while (read_status(l->status_read, &status) > 0)
 		;
@@ -447,7 +461,7 @@ static int check_spec(const struct ff_sandbox_spec *s, bool root, struct ff_err 
 
 int ff_sandbox_run(const struct ff_sandbox_spec *spec, struct ff_sandbox_result *ret_result, struct ff_err *err)
 {
-	FF_AUTO(launch_fini) struct launch l = { .spec = spec, .out_read = -1, .status_read = -1,
+	FF_AUTO(launch_fini) struct launch l = { .spec = spec, .out_read = -1, .err_read = -1, .status_read = -1,
 						 .drop = geteuid() == 0, .parent = getpid() };
 	FF_AUTO(ff_sandbox_result_fini) struct ff_sandbox_result r = { 0 };
 	size_t half = spec->max_output / 2 + 1;

@@ -36,12 +36,20 @@
 
 struct ff_room; /* room.h */
 
+/* A file or folder of the host that is seen elsewhere in the sandbox. */
+struct ff_sandbox_bind {
+	const char *host, *inside; /* absolute; host NULL ends a list */
+	bool writable;
+	struct ff_room *room;      /* how large it may get; NULL: not looked at */
+};
+
 /* Borrowed, all of it. */
 struct ff_sandbox_spec {
 	const char *bwrap;            /* absolute path of bubblewrap */
 	const char *tool;             /* flowforge-tool on the host; NULL: not in the sandbox */
 	const char *work;             /* host folder that is /ws; NULL: none, then /ws is an empty folder */
 	const char *const *read_only; /* host folders seen at their own path, NULL-terminated, or NULL */
+	const struct ff_sandbox_bind *binds; /* or NULL */
 	const char *hostname;
 	int64_t tmp_bytes;            /* of /tmp and of the home; /dev/shm: ff_sandbox_shm_bytes */
 	int64_t max_processes;        /* RLIMIT_NPROC; 0: as the parent's */
@@ -56,6 +64,15 @@ struct ff_sandbox_spec {
 	size_t in_len;
 	int64_t deadline_ms;          /* monotonic clock */
 	size_t max_output;            /* kept of stdout and stderr together; more is counted */
+	/*
+	 * Output as it comes, instead of being kept; of stdout none is kept then,
+	 * of stderr the beginning. on_output makes two of them; NULL: they are one, and kept.
+	 */
+	void (*on_output)(void *arg, const char *p, size_t n);
+	void (*on_error)(void *arg, const char *p, size_t n);
+	/* Called some times a second; -1 with err ends the program. NULL: never. */
+	int (*tick)(void *arg, struct ff_err *err);
+	void *arg;
 };
 
 /* The host's own layout, which the vector depends on. */

@@ -24,6 +24,7 @@
 #include "base/text.h"
 #include "conf/conf.h"
 #include "daemon/worker/agent.h"
+#include "daemon/worker/agent_program.h"
 #include "daemon/worker/agent_tools.h"
 #include "job/job.h"
 #include "model/client.h"
@@ -458,7 +459,7 @@ static int turns(struct loop *l, struct ff_err *err)
 
 int ff_agent_builtin(struct ff_agent_run *run, struct ff_agent_result *ret, struct ff_err *err)
 {
-	FF_AUTO(ff_free) char *first = ff_asprintf("<task>\n%s\n</task>", run->task);
+	FF_AUTO(ff_free) char *first = ff_program_prompt(run);
 	struct ff_agent_result result = { 0 };
 	struct loop l = { .run = run, .result = &result, .said_fd = -1 };
 	struct ff_err local = { 0 };

@@ -9,14 +9,14 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/redact.h"
 #include "base/text.h"
 #include "conf/conf.h"
 #include "daemon/sandbox/tools.h"
 #include "daemon/worker/agent.h"
+#include "daemon/worker/agent_say.h"
 
 #define RECORD_MAX (1024u * 1024 * 1024)
-#define SHOWN_MAX 200  /* columns of a command in the log */
-#define TAIL_LINES 40  /* lines of a command's output in the log */
 
 struct ff_toolbox {
 	const struct ff_agent_run *run;
@@ -133,42 +133,11 @@ static int keep(struct ff_toolbox *box, const char *id, json_t *entry, struct ff
 	return rc;
 }
 
-/* Only the end of a long output is interesting to people; the model gets all of it. */
-static const char *tail(const char *text)
-{
-	const char *p = text + strlen(text);
-	int lines = 0;
-
-	while (p > text && lines <= TAIL_LINES)
-		if (*--p == '\n')
-			lines++;
-	return p > text ? p + 1 : text;
-}
-
-static void show_call(struct ff_toolbox *box, const char *mark, const char *what)
-{
-	FF_AUTO(ff_free) char *shown = ff_text_shown(what, SHOWN_MAX);
-	FF_AUTO(ff_free) char *line = ff_asprintf("%s %s", mark, shown);
-
-	box->run->log(box->run->arg, "tool", line);
-}
-
 static void show_result(struct ff_toolbox *box, const struct ff_tools_result *r)
 {
 	const struct ff_agent_run *run = box->run;
-	const char *from = tail(r->text);
 
-	if (from > r->text)
-		run->log(run->arg, "tool", "[...]");
-	/* Line by line through the one function that makes job text harmless. */
-	while (*from) {
-		size_t n = strcspn(from, "\n");
-		FF_AUTO(ff_free) char *line = ff_memdup0(from, n);
-		FF_AUTO(ff_free) char *shown = ff_text_shown(line, SHOWN_MAX);
-
-		run->log(run->arg, "tool", shown);
-		from += n + (from[n] == '\n');
-	}
+	ff_agent_say_tail(run, "tool", r->text);
 	if (r->is_error) {
 		FF_AUTO(ff_free) char *line = ff_asprintf("[%s, exit status %d]", r->timed_out ? "time is over" : "failed", r->exit_status);
 
@@ -202,7 +171,7 @@ static int call_bash(struct ff_toolbox *box, const json_t *input, struct ff_tool
 		return complaint(r, "bash: `command` has to be a text without NUL bytes");
 	if (s < 0 || s > 1000000)
 		return complaint(r, "bash: `timeout_s` is out of range");
-	show_call(box, "$", command);
+	ff_agent_say(box->run, "tool", "$", command);
 	return ff_tools_bash(box->run->tools, command, s * 1000, r, err);
 }
 
@@ -241,8 +210,19 @@ static int call_edit(struct ff_toolbox *box, const json_t *input, bool again, st
 	if (e.command == FF_EDIT_INSERT && e.line < 0)
 		return complaint(r, "edit: insert needs `insert_line`, 0 or more");
 	what = ff_asprintf("%s %s", word, e.path);
-	show_call(box, "edit:", what);
+	ff_agent_say(box->run, "tool", "edit:", what);
 	return ff_tools_edit(box->run->tools, &e, r, err);
+}
+
+/* A secret that a command printed is neither the model's business nor that of the record. */
+static void keep_in(struct ff_toolbox *box, struct ff_tools_result *r)
+{
+	char *clean = ff_redact_text(box->run->redact, r->text);
+
+	if (!clean)
+		return;
+	ff_free(&r->text);
+	r->text = clean;
 }
 
 static int call(struct ff_toolbox *box, const json_t *use, bool again, struct ff_tools_result *r, struct ff_err *err)
@@ -259,6 +239,8 @@ static int call(struct ff_toolbox *box, const json_t *use, bool again, struct ff
 		rc = call_edit(box, input, again, r, err);
 	else
 		rc = complaint(r, "there is no such tool; there are bash and edit");
+	if (rc == 0)
+		keep_in(box, r);
 	if (rc == 0 && !(name && !strcmp(name, "edit") && !r->is_error))
 		show_result(box, r);
 	return rc;

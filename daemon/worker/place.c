@@ -96,8 +96,10 @@ static int clear(const struct ff_run *run, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *marker = ff_path_join(run->dir, MARKER);
 	FF_AUTO(ff_free) char *tools = ff_path_join(run->dir, FF_AGENT_TOOLS);
+	FF_AUTO(ff_free) char *session = ff_path_join(run->dir, FF_AGENT_SESSION);
 
-	return ff_dir_remove(marker, err) || ff_dir_remove(run->ws, err) || ff_dir_remove(tools, err) ? -1 : 0;
+	return ff_dir_remove(marker, err) || ff_dir_remove(run->ws, err) || ff_dir_remove(tools, err) ||
+	       ff_dir_remove(session, err) ? -1 : 0;
 }
 
 static int open_new_ws(const struct ff_run *run, int *ret_fd, struct ff_err *err)

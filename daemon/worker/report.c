@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/redact.h"
 #include "base/text.h"
 #include "ipc/ipc.h"
 
@@ -26,12 +27,19 @@ static void set(json_t *msg, const char *key, json_t *value)
 	(void)json_object_set_new(msg, key, value); /* fails only for lack of memory or a NULL, which leaves it out */
 }
 
+static json_t *clean_json(const struct ff_run *run, const char *text)
+{
+	FF_AUTO(ff_free) char *clean = ff_redact_text(run->redact, text);
+
+	return ff_json_from_bytes(clean ? clean : text);
+}
+
 static json_t *start(const struct ff_run *run, const struct ff_report *what)
 {
 	json_t *msg = json_pack("{s:i}", "attempt", run->task.attempt);
 
 	if (what && what->text)
-		set(msg, "text", ff_json_from_bytes(what->text));
+		set(msg, "text", clean_json(run, what->text));
 	if (what && what->oid && *what->oid)
 		set(msg, "oid", json_string(what->oid));
 	if (what && what->base_oid && *what->base_oid)
@@ -75,7 +83,12 @@ static size_t piece(const char *text, size_t n)
 
 void ff_report_log(struct ff_run *run, const char *stream, const char *text)
 {
-	size_t left = strlen(text);
+	FF_AUTO(ff_free) char *clean = ff_redact_text(run->redact, text); /* whole, before it is cut into pieces */
+	size_t left;
+
+	if (clean)
+		text = clean;
+	left = strlen(text);
 
 	while (left) {
 		size_t n = piece(text, left);

@@ -23,12 +23,14 @@
 
 struct ff_chan;
 struct ff_conf;
+struct ff_redact;
 
 struct ff_run {
 	const struct ff_conf *conf;
 	struct ff_chan *chan;         /* borrowed */
 	struct ff_log log;
 	struct ff_task task;
+	struct ff_redact *redact;     /* the secrets that the job was given: in nothing that leaves it */
 	struct ff_git *git;
 	char *look_at;                /* lines "Look-at: ...", once the result was looked through */
 	char *dir, *ws;               /* the job's folder, and the work tree in it */
@@ -50,6 +52,8 @@ void ff_outcome_fini(struct ff_outcome *outcome);
 /* From whatever the task says is done already to the end. */
 int ff_run_job(struct ff_run *run, struct ff_outcome *ret_outcome, struct ff_err *err);
 void ff_run_fini(struct ff_run *run);
+/* First: from now on the log and all that is reported is without the secrets of the task. */
+void ff_run_secrets(struct ff_run *run);
 
 /* --- place.c */
 /* Fills bwrap, tool, limits, and the outer account when we are root. The texts stay conf's and *ret_tool's. */

@@ -23,6 +23,7 @@
 #include "base/mem.h"
 #include "base/names.h"
 #include "base/num.h"
+#include "base/redact.h"
 #include "base/text.h"
 #include "conf/conf.h"
 #include "daemon/sandbox/room.h"
@@ -36,7 +37,7 @@
 /* Names in the job's folder. */
 #define NOTE_WORDS "words"
 #define NOTE_MODEL "model"
-#define SOCKET "gw.sock"
+#define SOCKET FF_JOB_GATE "/gw.sock"
 
 void ff_outcome_fini(struct ff_outcome *outcome)
 {
@@ -47,8 +48,21 @@ void ff_outcome_fini(struct ff_outcome *outcome)
 	ff_free(&outcome->paths);
 }
 
+void ff_run_secrets(struct ff_run *run)
+{
+	run->redact = ff_redact_new();
+	for (char **p = run->task.env + run->task.n_plain; *p; p++) {
+		const char *value = strchr(*p, '=') + 1;
+
+		ff_redact_add(run->redact, value, strlen(value));
+	}
+	ff_log_redact(run->redact);
+}
+
 void ff_run_fini(struct ff_run *run)
 {
+	ff_log_redact(NULL);
+	ff_redact_free(&run->redact);
 	ff_task_fini(&run->task);
 	ff_git_close(&run->git);
 	ff_free(&run->look_at);
@@ -168,8 +182,47 @@ static int narrow_deadline(struct ff_run *run, struct ff_err *err)
 	return 0;
 }
 
-static int agent(struct ff_run *run, struct ff_agent_result *ret, struct ff_err *err)
+static int (*driver_of(const char *word, struct ff_err *err))(struct ff_agent_run *, struct ff_agent_result *, struct ff_err *)
 {
+	static const struct { const char *word; int (*run)(struct ff_agent_run *, struct ff_agent_result *, struct ff_err *); } all[] = {
+		{ "builtin", ff_agent_builtin }, { "claude-code", ff_agent_claude }, { "command", ff_agent_command },
+	};
+
+	for (size_t i = 0; i < FF_ARRAY_LEN(all); i++)
+		if (!strcmp(all[i].word, word ? word : "builtin"))
+			return all[i].run;
+	(void)ff_err_set(err, FF_E_PROTOCOL, "there is no driver '%.30s'", word);
+	return NULL;
+}
+
+/*
+ * Files of the target branch that people wrote for agents. They are material
+ * like all else; those of the pushed commit are never taken, because whoever
+ * may push a branch would speak in the server's name.
+ */
+static void add_context(struct ff_run *run, const char *target, struct ff_buf *out)
+{
+	for (const char *const *path = ff_conf_list(run->conf, FF_CONF_AGENT_CONTEXT_FILES); path && *path; path++) {
+		FF_AUTO(ff_buf_fini) struct ff_buf text = { 0 };
+		struct ff_err why = { 0 };
+
+		ff_buf_init(&text, out->max - out->len);
+		if (ff_git_read_path(run->git, target, *path, &text, &why) < 0) {
+			if (why.code != FF_E_NOT_FOUND)
+				ff_report_logf(run, "left out of the prompt: %s: %s", *path,
+					       why.code == FF_E_TOO_LARGE ? "over agent.context-max" : why.text);
+		} else if (!ff_utf8_valid(text.data, text.len)) {
+			ff_report_logf(run, "left out of the prompt: %s: it is not UTF-8", *path);
+		} else if (ff_buf_addf(out, "<file path=\"%s\" of=\"the target branch\">\n%s\n</file>\n", *path, text.data) < 0) {
+			ff_report_logf(run, "left out of the prompt: %s: over agent.context-max", *path);
+		}
+	}
+}
+
+static int agent(struct ff_run *run, const char *target, struct ff_agent_result *ret, struct ff_err *err)
+{
+	int (*driver)(struct ff_agent_run *, struct ff_agent_result *, struct ff_err *) = driver_of(run->task.driver, err);
+	FF_AUTO(ff_buf_fini) struct ff_buf context = { 0 };
 	FF_AUTO(ff_free) char *sock = ff_path_join(run->dir, SOCKET);
 	struct ff_sandbox_spec base = run->spec;
 	struct ff_room room = {
@@ -185,18 +238,25 @@ static int agent(struct ff_run *run, struct ff_agent_result *ret, struct ff_err 
 	};
 	struct ff_agent_run what = {
 		.job = run->task.job, .attempt = run->task.attempt, .task = run->task.text,
-		.source_name = run->task.source_name, .target = run->task.target, .job_dir = run->dir,
+		.source_name = run->task.source_name, .target = run->task.target, .job_dir = run->dir, .redact = run->redact,
 		.gateway_socket = sock, .gateway_token = run->task.token, .tools = &tools, .conf = run->conf, .deadline_ms = deadline,
 		.log = agent_log, .event = agent_event, .stopped = agent_stopped, .arg = run,
 	};
 
 	base.room = &room;
-	return ff_agent_builtin(&what, ret, err);
+	if (!driver)
+		return -1;
+	ff_buf_init(&context, (size_t)ff_conf_int(run->conf, FF_CONF_AGENT_CONTEXT_MAX) + 1);
+	add_context(run, target, &context);
+	if (context.len)
+		what.context = context.data;
+	return driver(&what, ret, err);
 }
 
 static int run_agent(struct ff_run *run, struct ff_err *err)
 {
 	FF_AUTO(ff_agent_result_fini) struct ff_agent_result result = { 0 };
+	FF_AUTO(ff_free) char *words = NULL;
 	char target[FF_GIT_OID];
 
 	if (run->task.done[FF_STEP_RUN])
@@ -206,10 +266,11 @@ static int run_agent(struct ff_run *run, struct ff_err *err)
 		return -1;
 	if (run->spec.uid && ff_sandbox_reachable(run->ws, run->spec.uid, run->spec.gid, err))
 		return -1;
-	if (ff_report_step(run, FF_STEP_RUN, false, NULL, err) || agent(run, &result, err))
+	if (ff_report_step(run, FF_STEP_RUN, false, NULL, err) || agent(run, target, &result, err))
 		return -1;
+	words = ff_redact_text(run->redact, result.final_words ? result.final_words : "");
 	/* Before "finished": the commit message needs them, whoever writes it. */
-	if (ff_place_note(run, NOTE_WORDS, result.final_words ? result.final_words : "", err) ||
+	if (ff_place_note(run, NOTE_WORDS, words ? words : result.final_words ? result.final_words : "", err) ||
 	    ff_place_note(run, NOTE_MODEL, result.model ? result.model : "", err))
 		return -1;
 	return ff_report_step(run, FF_STEP_RUN, true, NULL, err);
@@ -247,9 +308,10 @@ static int write_commit(struct ff_run *run, const char *tree, char *ret_oid, str
 	FF_AUTO(ff_free) char *number = ff_asprintf("%" PRId64, run->task.job);
 	FF_AUTO(ff_free) char *words = ff_place_noted(run, NOTE_WORDS);
 	FF_AUTO(ff_free) char *model = ff_place_noted(run, NOTE_MODEL);
+	FF_AUTO(ff_free) char *task = ff_redact_text(run->redact, run->task.text);
 	FF_AUTO(ff_buf_fini) struct ff_buf text;
 	const struct ff_message message = {
-		.task = run->task.text, .words = words,
+		.task = task ? task : run->task.text, .words = words,
 		.job = run->task.url && *run->task.url ? run->task.url : number,
 		.attribution = ff_conf_str(run->conf, FF_CONF_COMMIT_ATTRIBUTION),
 		.model = model && *model ? model : ff_conf_str(run->conf, FF_CONF_AGENT_MODEL),

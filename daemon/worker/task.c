@@ -7,9 +7,12 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "crypto/secret.h"
 #include "ipc/ipc.h"
 
 #define ENV_MAX 1000
+/* All variables from secrets. */
+#define SECRETS_BYTES_MAX (256 * 1024)
 
 static int need_bytes(const json_t *msg, const char *key, char **ret, struct ff_err *err)
 {
@@ -78,10 +81,37 @@ static int read_env(const json_t *msg, struct ff_task *t, struct ff_err *err)
 			return ff_err_set(err, FF_E_PROTOCOL, "%.60s is no environment variable", name);
 		t->env[n++] = ff_asprintf("%s=%s", name, json_string_value(value));
 	}
+	t->n_plain = n;
 	return 0;
 }
 
-static int read_all(const json_t *msg, struct ff_task *t, struct ff_err *err)
+/* Behind the others: of two of one name the last one counts. */
+static int read_secrets(int fd, struct ff_task *t, struct ff_err *err)
+{
+	FF_AUTO(ff_secret_free) struct ff_secret *all = NULL;
+	size_t n = t->n_plain, left;
+	const char *p;
+
+	if (ff_secret_from_fd(fd, SECRETS_BYTES_MAX, &all, err))
+		return ff_err_wrap(err, "secrets");
+	p = ff_secret_bytes(all);
+	for (left = ff_secret_len(all); left; n++) {
+		size_t len = strnlen(p, left);
+		const char *is = memchr(p, '=', len);
+		FF_AUTO(ff_free) char *name = is ? ff_memdup0(p, (size_t)(is - p)) : NULL;
+
+		if (len == left || !name || !is_env_name(name) || n - t->n_plain >= ENV_MAX)
+			return ff_err_set(err, FF_E_PROTOCOL, "what came as secrets is no list of variables");
+		t->env = ff_realloc(t->env, n + 2, sizeof(char *));
+		t->env[n] = ff_memdup0(p, len);
+		t->env[n + 1] = NULL;
+		p += len + 1;
+		left -= len + 1;
+	}
+	return 0;
+}
+
+static int read_all(const json_t *msg, int *secrets_fd, struct ff_task *t, struct ff_err *err)
 {
 	int64_t attempt = 0;
 
@@ -92,8 +122,9 @@ static int read_all(const json_t *msg, struct ff_task *t, struct ff_err *err)
 	    need_bytes(msg, "source_name", &t->source_name, err) || need_bytes(msg, "target", &t->target, err) ||
 	    need_bytes(msg, "task", &t->text, err) || ff_msg_bytes(msg, "task_from", &t->text_from, err) ||
 	    ff_msg_bytes(msg, "url", &t->url, err) || ff_msg_bytes(msg, "token", &t->token, err) || read_oid(msg, "source_oid", t->source_oid, err) ||
-	    read_oid(msg, "base_oid", t->base_oid, err) ||
-	    read_oid(msg, "approved_oid", t->approved_oid, err) || read_steps(msg, t, err) || read_env(msg, t, err))
+	    read_oid(msg, "base_oid", t->base_oid, err) || read_oid(msg, "approved_oid", t->approved_oid, err) || read_steps(msg, t, err) ||
+	    read_env(msg, t, err) || ff_msg_bytes(msg, "driver", &t->driver, err) ||
+	    (*secrets_fd >= 0 && read_secrets(ff_steal_fd(secrets_fd), t, err)))
 		return -1;
 	t->attempt = (int)attempt;
 	if (!t->source_oid[0])
@@ -101,11 +132,12 @@ static int read_all(const json_t *msg, struct ff_task *t, struct ff_err *err)
 	return 0;
 }
 
-int ff_task_read(const json_t *msg, struct ff_task *ret_task, struct ff_err *err)
+int ff_task_read(const json_t *msg, int secrets_fd, struct ff_task *ret_task, struct ff_err *err)
 {
 	FF_AUTO(ff_task_fini) struct ff_task t = { 0 };
+	FF_AUTO(ff_close) int fd = secrets_fd;
 
-	if (read_all(msg, &t, err))
+	if (read_all(msg, &fd, &t, err))
 		return ff_err_wrap(err, "job message");
 	*ret_task = t;
 	memset(&t, 0, sizeof(t));
@@ -124,7 +156,10 @@ void ff_task_fini(struct ff_task *task)
 	if (task->token)
 		ff_wipe(task->token, strlen(task->token));
 	ff_free(&task->token);
-	for (char **p = task->env; p && *p; p++)
+	ff_free(&task->driver);
+	for (char **p = task->env; p && *p; p++) {
+		ff_wipe(*p, strlen(*p)); /* some are secrets */
 		ff_free(p);
+	}
 	ff_free(&task->env);
 }

@@ -22,7 +22,9 @@ struct ff_task {
 	char *text_from;     /* where that was said */
 	char *url;           /* of the job; "": none */
 	char *token;         /* what the gateway's socket wants to hear; NULL: nothing */
-	char **env;          /* NAME=value, NULL-terminated */
+	char **env;          /* NAME=value, NULL-terminated; those from secrets last */
+	size_t n_plain;      /* how many are not from secrets */
+	char *driver;        /* "builtin", ... */
 	int64_t deadline_ms; /* of the agent's run, a duration */
 	/* What earlier attempts have finished. */
 	bool done[FF_STEP_LIMIT];
@@ -31,7 +33,8 @@ struct ff_task {
 	char base_oid[FF_OID_HEX_MAX + 1];           /* of the rebase */
 };
 
-int ff_task_read(const json_t *msg, struct ff_task *ret_task, struct ff_err *err);
+/* secrets_fd, taken: what came with the message; -1: nothing. */
+int ff_task_read(const json_t *msg, int secrets_fd, struct ff_task *ret_task, struct ff_err *err);
 void ff_task_fini(struct ff_task *task);
 
 #endif

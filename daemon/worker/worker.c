@@ -43,18 +43,19 @@ static void end_job(struct ff_run *run, const struct ff_err *failure)
 		ff_log_warn(&run->log, "job.folder", "%s", err.text); /* core sweeps at its next start */
 }
 
-static int run_job(const struct ff_role_args *args, struct ff_chan *chan, const json_t *msg)
+static int run_job(const struct ff_role_args *args, struct ff_chan *chan, const json_t *msg, int secrets_fd)
 {
 	FF_AUTO(ff_run_fini) struct ff_run run = { .conf = args->conf, .chan = chan, .log = ff_log_main(), .lock_fd = -1 };
 	FF_AUTO(ff_outcome_fini) struct ff_outcome outcome = { 0 };
 	struct ff_err failure = { 0 }, err = { 0 };
 	int rc;
 
-	if (ff_task_read(msg, &run.task, &err)) {
+	if (ff_task_read(msg, secrets_fd, &run.task, &err)) {
 		ff_log_error(&run.log, "job.message", "%s", err.text);
 		return 1;
 	}
 	run.log = ff_log_job(run.log, run.task.job, run.task.repo);
+	ff_run_secrets(&run);
 	rc = ff_run_job(&run, &outcome, &failure);
 	if (run.refused) {
 		ff_log_info(&run.log, "job.refused", "%s", failure.text);
@@ -134,7 +135,7 @@ static int serve(const struct ff_role_args *args, struct ff_chan *chan, bool *re
 		return err.code != FF_E_UNREACHABLE;
 	}
 	if (type == FF_MSG_JOB)
-		status = run_job(args, chan, msg);
+		status = run_job(args, chan, msg, ff_steal_fd(&fd));
 	else if (type == FF_MSG_PROBE)
 		status = probe(args, chan);
 	else if (type == FF_MSG_SWEEP)

@@ -42,6 +42,8 @@
 
 /* In the folder of a job: what the gateway recorded. The worker leaves it alone, so that no answer is bought twice. */
 #define FF_JOB_ANSWERS "answers"
+/* And that with its gateway's socket, gw.sock. */
+#define FF_JOB_GATE "gate"
 
 /* In a repository's configuration: we tidy it, so git need not after each push. In lower case, as git lists it. */
 #define FF_KEY_MAINTENANCE FF_NAME ".maintenance"

@@ -311,7 +311,7 @@ void world_start(const char *scenario)
 	memcpy(w.dir, "/tmp/t-world.XXXXXX", 20);
 	assert_non_null(mkdtemp(w.dir));
 	w.log = world_path("gateway.log");
-	w.sock = world_path(WORLD_STATE "/jobs/1/gw.sock");
+	w.sock = world_path(WORLD_STATE "/jobs/1/gate/gw.sock");
 	dir = world_path(WORLD_STATE);
 	assert_int_equal(ff_dir_make(dir, 0700, NULL), 0);
 	world_put("key", WORLD_KEY "\n", 0600);

@@ -9,7 +9,7 @@ start_daemon
 make_hooked_repo app
 
 test_expect 'without a socket the attempt fails, and the next one works' '
-	mkdir -p state/jobs/1/gw.sock/in-the-way
+	mkdir -p state/jobs/1/gate/gw.sock/in-the-way
 	(cd app && git push -o claude=work origin HEAD:refs/heads/claude/one >../said 2>&1)
 	wait_until "ff show 1 --json | grep -q CONTAINER_START_FAILED"
 	rm -rf state/jobs/1

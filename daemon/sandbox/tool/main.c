@@ -3,6 +3,8 @@
  * flowforge-tool, bound read-only into every sandbox:
  *     flowforge-tool edit              a request (edit.h) on stdin, text for the model on stdout
  *     flowforge-tool probe TMP SHM     do the walls stand? sizes in bytes
+ *     flowforge-tool relay SOCKET -- PROGRAM [ARGUMENT...]
+ *                                      PROGRAM, its ANTHROPIC_BASE_URL leading to that socket; its exit status
  * Exit status 0 done, 1 refused with the reason on stdout, 2 wrong usage.
  */
 #include <stdio.h>
@@ -52,6 +54,8 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "probe") && ff_num_i64(argv[2], 1, INT64_MAX, &tmp) == 0 &&
 	    ff_num_i64(argv[3], 1, INT64_MAX, &shm) == 0)
 		return ff_tool_probe(tmp, shm);
-	(void)fputs("usage: flowforge-tool edit | probe TMP-BYTES SHM-BYTES\n", stderr);
+	if (argc >= 5 && !strcmp(argv[1], "relay") && !strcmp(argv[3], "--"))
+		return ff_tool_relay(argv[2], argv + 4);
+	(void)fputs("usage: flowforge-tool edit | probe TMP-BYTES SHM-BYTES | relay SOCKET -- PROGRAM [ARGUMENT...]\n", stderr);
 	return 2;
 }

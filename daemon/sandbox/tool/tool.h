@@ -39,4 +39,7 @@ int ff_tool_change(const struct ff_edit *edit, struct ff_err *err);
 /* Looks at the sandbox from within: tmp_bytes and shm_bytes are what it should have. Prints what is wrong. */
 int ff_tool_probe(int64_t tmp_bytes, int64_t shm_bytes);
 
+/* Starts argv[0] with a way to the unix socket (relay.c); its exit status, 128 and the signal, or 126. */
+int ff_tool_relay(const char *socket_path, char **argv);
+
 #endif
