@@ -34,7 +34,5 @@ struct ff_claude {
 void ff_claude_line(void *arg, const json_t *json, const char *text);
 int ff_claude_check(void *arg, struct ff_err *err);
 void ff_claude_fini(struct ff_claude *c);
-/* Whether "2.1.329" is in the range "2.1.197 2.1.329"; what is no version is not. */
-bool ff_claude_version_known(const char *version, const char *range);
 
 #endif

@@ -29,42 +29,6 @@ static const char *str(const json_t *o, const char *key)
 	return s ? s : "";
 }
 
-/* --- versions: three numbers --------------------------------------------------------- */
-
-static int64_t version_number(const char *text, size_t n)
-{
-	int64_t all = 0;
-
-	for (int part = 0; part < 3; part++) {
-		size_t len = 0;
-		char digits[8];
-		int64_t v;
-
-		while (len < n && text[len] >= '0' && text[len] <= '9')
-			len++;
-		if (!len || len >= sizeof digits || (part < 2 && (len >= n || text[len] != '.')))
-			return -1;
-		memcpy(digits, text, len);
-		digits[len] = '\0';
-		if (ff_num_i64(digits, 0, 999999, &v) < 0)
-			return -1;
-		all = all * 1000000 + v;
-		len += part < 2;
-		text += len;
-		n -= len;
-	}
-	return n ? -1 : all;
-}
-
-bool ff_claude_version_known(const char *version, const char *range)
-{
-	size_t first = strcspn(range, " ");
-	const char *last = range + first + strspn(range + first, " ");
-	int64_t v = version_number(version, strlen(version));
-
-	return v >= 0 && v >= version_number(range, first) && v <= version_number(last, strlen(last));
-}
-
 /* --- lines ------------------------------------------------------------------------------ */
 
 static void on_init(struct ff_claude *c, const json_t *line)
@@ -73,7 +37,7 @@ static void on_init(struct ff_claude *c, const json_t *line)
 	FF_AUTO(ff_free) char *shown = ff_text_shown(version, 30);
 	FF_AUTO(ff_free) char *text = NULL;
 
-	if (!ff_claude_version_known(version, range))
+	if (!ff_version_in(version, range))
 		(void)ff_err_set(&c->stop, FF_E_UNSUPPORTED, "Claude Code %s was not tried with this daemon; agent.claude-code-versions "
 				 "says which were: %s", shown, range);
 	/* The flags forbid it: then something is not as it was in the versions that were tried. */

@@ -287,6 +287,7 @@ static int take_tree(struct ff_run *run, struct ff_git_taken *ret_taken, struct 
 		.max_bytes = ff_conf_int(run->conf, FF_CONF_RESULT_MAX_BYTES),
 		.max_file = ff_conf_int(run->conf, FF_CONF_RESULT_MAX_FILE),
 		.max_depth = ff_conf_int(run->conf, FF_CONF_RESULT_MAX_DEPTH),
+		.secrets = run->redact,
 	};
 
 	if (fd < 0)

@@ -133,3 +133,37 @@ int ff_unhex(const char *hex, unsigned n, void *ret_bytes)
 		out[i] = (unsigned char)(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));
 	return 0;
 }
+
+static int64_t version_number(const char *text, size_t n)
+{
+	int64_t all = 0;
+
+	for (int part = 0; part < 3; part++) {
+		size_t len = 0;
+		char digits[8];
+		int64_t v;
+
+		while (len < n && text[len] >= '0' && text[len] <= '9')
+			len++;
+		if (!len || len >= sizeof digits || (part < 2 && (len >= n || text[len] != '.')))
+			return -1;
+		memcpy(digits, text, len);
+		digits[len] = '\0';
+		if (ff_num_i64(digits, 0, 999999, &v) < 0)
+			return -1;
+		all = all * 1000000 + v;
+		len += part < 2;
+		text += len;
+		n -= len;
+	}
+	return n ? -1 : all;
+}
+
+bool ff_version_in(const char *version, const char *range)
+{
+	size_t first = strcspn(range, " ");
+	const char *last = range + first + strspn(range + first, " ");
+	int64_t v = version_number(version, strlen(version));
+
+	return v >= 0 && v >= version_number(range, first) && v <= version_number(last, strlen(last));
+}

@@ -8,6 +8,7 @@
  * and leave the output untouched when they fail (return -1).
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 int ff_num_i64(const char *s, int64_t min, int64_t max, int64_t *ret_value);
@@ -21,5 +22,8 @@ int ff_num_bool(const char *s, int *ret_value);
 void ff_hex(const void *bytes, unsigned n, char *hex);
 /* Exactly 2n hex digits of either case into n bytes. */
 int ff_unhex(const char *hex, unsigned n, void *ret_bytes);
+
+/* Whether "2.1.329" is in the range "2.1.197 2.1.329", from the first to the last; what is no version is not. */
+bool ff_version_in(const char *version, const char *range);
 
 #endif

@@ -67,6 +67,11 @@ static void add_word(struct ff_redact *r, const void *p, size_t n)
 	ff_free(&r->heads);
 }
 
+size_t ff_redact_longest(const struct ff_redact *r)
+{
+	return r ? r->longest : 0;
+}
+
 /* --- the forms of a value */
 
 static void add_base64(struct ff_redact *r, const unsigned char *p, size_t n, bool url, size_t offset)

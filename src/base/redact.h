@@ -37,6 +37,8 @@ void ff_redact_add(struct ff_redact *r, const void *p, size_t n);
 bool ff_redact_empty(const struct ff_redact *r);
 /* r may be NULL in all that follows. */
 bool ff_redact_found(struct ff_redact *r, const void *p, size_t n);
+/* Bytes of the longest word: pieces of a text that overlap by one less hide none. 0: none. */
+size_t ff_redact_longest(const struct ff_redact *r);
 /* A clean copy (ff_free), or NULL when nothing was found. */
 char *ff_redact_text(struct ff_redact *r, const char *text);
 

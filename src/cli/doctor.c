@@ -220,6 +220,37 @@ static void check_program(struct doctor *d, const char *check, const char *progr
 		tell(d, OK, check, "%s: %s", program, version);
 }
 
+static bool uses_driver(const struct ff_conf *conf, const char *word)
+{
+	return !strcmp(ff_conf_str(conf, FF_CONF_AGENT_DRIVER), word) || ff_conf_branch_has(conf, "driver", word);
+}
+
+/* The versions a driver lets through; it says so again for every job. */
+static void check_claude(struct doctor *d)
+{
+	const struct ff_conf *conf = d->cli->conf;
+	const char *program = ff_conf_str(conf, FF_CONF_AGENT_CLAUDE_CODE), *range = ff_conf_str(conf, FF_CONF_AGENT_CLAUDE_CODE_VERSIONS);
+	FF_AUTO(ff_free) char *version = NULL, *number = NULL;
+	struct ff_err err = { 0 };
+
+	if (!uses_driver(conf, "claude-code"))
+		return;
+	if (access(program, X_OK) < 0) {
+		tell(d, FAIL, "claude-code", "%s cannot be run: contrib/install-deps --with-claude-code installs it, or correct "
+		     "agent.claude-code", program);
+		return;
+	}
+	version = version_of(program, &err);
+	number = version ? ff_memdup0(version, strcspn(version, " ")) : NULL;
+	if (!version)
+		tell(d, FAIL, "claude-code", "%s: it is no Claude Code, or not for this machine", err.text);
+	else if (!ff_version_in(number, range))
+		tell(d, FAIL, "claude-code", "%s is %s; agent.claude-code-versions lets %s through: jobs with this driver fail", program,
+		     version, range);
+	else
+		tell(d, OK, "claude-code", "%s: %s", program, version);
+}
+
 static void check_git(struct doctor *d)
 {
 	FF_AUTO(ff_free) char *git = ff_cli_program(d->cli, "git");
@@ -473,6 +504,7 @@ static void check_all(struct doctor *d)
 	check_push(d);
 	check_program(d, "bubblewrap", ff_conf_str(conf, FF_CONF_SANDBOX_BWRAP), BWRAP_LEAST,
 		      "install bubblewrap 0.8 or later, or correct sandbox.bwrap");
+	check_claude(d);
 	check_daemon(d);
 }
 

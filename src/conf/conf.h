@@ -65,6 +65,8 @@ const char *const *ff_conf_list(const struct ff_conf *c, enum ff_conf_key key); 
 
 /* Of [branch "GLOB"] for this full ref name; NULL when not set. */
 const char *ff_conf_branch(const struct ff_conf *c, const char *ref, const char *key);
+/* Whether any [branch] section sets key to value. */
+bool ff_conf_branch_has(const struct ff_conf *c, const char *key, const char *value);
 /* Names of all [environment] sections, and the NAME=value list of one (NULL: no such environment). */
 const char *const *ff_conf_environments(const struct ff_conf *c);
 const char *const *ff_conf_environment(const struct ff_conf *c, const char *name);

@@ -43,12 +43,29 @@ const char *const *ff_conf_list(const struct ff_conf *c, enum ff_conf_key key)
 	return items(&value_of(c, key, 1u << FF_CONF_LIST)->list);
 }
 
-const char *ff_conf_branch(const struct ff_conf *c, const char *ref, const char *key)
+static int branch_key(const char *key)
 {
 	int k = 0;
 
 	while (strcmp(ff_conf_branch_keys[k], key))
 		ff_assert(ff_conf_branch_keys[++k]);
+	return k;
+}
+
+bool ff_conf_branch_has(const struct ff_conf *c, const char *key, const char *value)
+{
+	int k = branch_key(key);
+
+	for (size_t i = 0; i < c->branch_count; i++)
+		if (c->branches[i].value[k] && !strcmp(c->branches[i].value[k], value))
+			return true;
+	return false;
+}
+
+const char *ff_conf_branch(const struct ff_conf *c, const char *ref, const char *key)
+{
+	int k = branch_key(key);
+
 	for (size_t i = 0; i < c->branch_count; i++) {
 		const char *set = c->branches[i].value[k];
 

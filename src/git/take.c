@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/redact.h"
 #include "base/text.h"
 #include "git/beneath.h"
 #include "git/layer.h"
@@ -151,7 +152,29 @@ static int count_file(struct run *r, const char *name, int64_t size, struct ff_e
 	return 0;
 }
 
-static int write_blob(struct run *r, const void *p, size_t n, const git_tree_entry *base, git_oid *ret_oid,
+static int holds_secret(const struct run *r, const char *name, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *where = shown(r, name);
+	FF_AUTO(ff_free) char *clean = ff_redact_text(r->what->secrets, where);
+
+	return ff_err_set(err, FF_E_NOT_ALLOWED, "'%s' of the result holds a secret that the job was given (job.secrets): nothing is "
+			  "published", clean ? clean : where);
+}
+
+/* A branch goes to everybody who may read the repository, and stays. */
+static int check_secrets(const struct run *r, const char *name, const void *p, size_t n, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *path = NULL;
+
+	if (ff_redact_empty(r->what->secrets))
+		return 0;
+	path = ff_asprintf("%s%s", r->path.data, name);
+	if (ff_redact_found(r->what->secrets, p, n) || ff_redact_found(r->what->secrets, path, strlen(path)))
+		return holds_secret(r, name, err);
+	return 0;
+}
+
+static int write_blob(struct run *r, const char *name, const void *p, size_t n, const git_tree_entry *base, git_oid *ret_oid,
 		      struct ff_err *err)
 {
 	if (base) { /* most files are as they were */
@@ -159,6 +182,8 @@ static int write_blob(struct run *r, const void *p, size_t n, const git_tree_ent
 		if (git_oid_equal(ret_oid, git_tree_entry_id(base)))
 			return 0;
 	}
+	if (check_secrets(r, name, p, n, err) < 0)
+		return -1;
 	if (ff_git_lib_put(r->git, GIT_OBJECT_BLOB, p, n, ret_oid, err) < 0)
 		return ff_err_wrap(err, "a file of the result");
 	return 0;
@@ -174,13 +199,16 @@ static int take_whole(struct run *r, const char *name, int fd, size_t size, cons
 		return fail_at(r, name, err);
 	if ((size_t)got != size)
 		return changed_at(r, name, err);
-	return write_blob(r, data, size, base, ret_oid, err);
+	return write_blob(r, name, data, size, base, ret_oid, err);
 }
 
 static int take_stream(struct run *r, const char *name, int fd, int64_t size, git_oid *ret_oid, struct ff_err *err)
 {
 	FF_AUTO(git_odb_stream_auto) git_odb_stream *stream = NULL;
-	FF_AUTO(ff_free) char *chunk = ff_calloc(CHUNK, 1);
+	/* Before each chunk stands the end of the one before: a secret may lie across. */
+	size_t lap = ff_redact_longest(r->what->secrets), before = 0;
+	FF_AUTO(ff_free) char *room = ff_calloc(lap + CHUNK, 1);
+	char *chunk = room + lap;
 	int rc = git_odb_open_wstream(&stream, r->git->odb, (git_object_size_t)size, GIT_OBJECT_BLOB);
 	int64_t left = size;
 
@@ -192,8 +220,12 @@ static int take_stream(struct run *r, const char *name, int fd, int64_t size, gi
 			return fail_at(r, name, err);
 		if ((size_t)got != want)
 			return changed_at(r, name, err);
+		if (check_secrets(r, name, chunk - before, before + want, err) < 0)
+			return -1;
 		rc = git_odb_stream_write(stream, chunk, want);
 		left -= got;
+		before = want < lap ? want : lap;
+		memmove(chunk - before, chunk + want - before, before);
 	}
 	if (rc == 0)
 		rc = git_odb_stream_finalize_write(ret_oid, stream);
@@ -250,7 +282,7 @@ static int take_link(struct run *r, int dir, const char *name, int64_t depth, co
 	m->mode = GIT_FILEMODE_LINK;
 	*ret_bad = ff_git_lib_link_bad(target, (size_t)n, depth);
 	if (!*ret_bad)
-		return write_blob(r, target, (size_t)n, base, &m->oid, err);
+		return write_blob(r, name, target, (size_t)n, base, &m->oid, err);
 	ff_assert(git_odb_hash(&m->oid, target, (size_t)n, GIT_OBJECT_BLOB) == 0);
 	return 0;
 }

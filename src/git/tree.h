@@ -12,6 +12,8 @@
 
 #include "git/git.h"
 
+struct ff_redact;
+
 /* files done so far; total is 0 while it is not known. Other than 0 ends the work with FF_E_CANCELLED. */
 typedef int (*ff_git_progress_fn)(void *arg, int64_t done, int64_t total);
 
@@ -57,6 +59,7 @@ struct ff_git_take {
 	int folder_fd;
 	/* Limits, 0: none. Their keys: result.max-files (names of any kind count), -bytes, -file, -depth. */
 	int64_t max_files, max_bytes, max_file, max_depth;
+	struct ff_redact *secrets;   /* a new file or name that holds one is refused; or NULL */
 	ff_git_progress_fn progress; /* or NULL */
 	void *arg;
 };
@@ -81,7 +84,7 @@ struct ff_git_taken { /* ff_git_taken_fini */
  * is left out stays as base has it, and is not listed when it did not change.
  * .gitmodules is always that of base. A submodule of base stays while its
  * folder is there. Files that we may not read are made readable, through
- * their descriptor, when they are ours; else FF_E_NOT_ALLOWED. FF_E_TOO_LARGE
+ * their descriptor, when they are ours; else FF_E_NOT_ALLOWED, as for secrets. FF_E_TOO_LARGE
  * names the limit and its key; FF_E_CONFLICT: something still writes there.
  */
 int ff_git_take(struct ff_git *git, const struct ff_git_take *what, struct ff_git_taken *ret_taken,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of sealed values; what daemon/core/vault.c does with it is tests/shell/t7300-secrets.t. */
+/* The table of sealed values; what daemon/core/vault.c does with it is tests/shell/t7301-secrets.t. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
