@@ -11,6 +11,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/redact.h"
+#include "daemon/core/vault.h"
 
 char *ff_job_log_path(const struct ff_core *core, int64_t job)
 {
@@ -73,9 +75,19 @@ static void add(struct ff_joblog *l, const char *stream, json_t *text, bool last
 	json_decref(line);
 }
 
+/* A worker took out what its job was given; any secret of the record may have come another way. */
 void ff_joblog_add(struct ff_joblog *l, const char *stream, json_t *text)
 {
-	add(l, stream, text, false);
+	FF_AUTO(ff_free) char *bytes = NULL;
+	FF_AUTO(ff_free) char *clean = NULL;
+	json_t *instead = NULL;
+
+	if (!ff_redact_empty(ff_vault_redact(l->core)) && ff_json_bytes(text, &bytes, NULL) == 0)
+		clean = ff_redact_text(ff_vault_redact(l->core), bytes);
+	if (clean)
+		instead = ff_json_from_bytes(clean);
+	add(l, stream, instead ? instead : text, false);
+	json_decref(instead);
 }
 
 void ff_joblog_end(struct ff_joblog *l)

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "base/proc.h"
+#include "base/redact.h"
 #include "base/text.h"
 #include "daemon/core/vault.h"
 
@@ -114,9 +115,13 @@ void ff_workers_forget(struct ff_core *core)
 		ff_job_free(&w->known);
 }
 
-/* Records an event of this worker's job. */
+/* Records an event of this worker's job, whose text is no place for a secret of the record. */
 static int record(struct worker *w, struct ff_event *ev, struct ff_err *err)
 {
+	FF_AUTO(ff_free) char *clean = ff_redact_text(ff_vault_redact(w->core), ev->text);
+
+	if (clean)
+		ev->text = clean;
 	if (ff_turn_open(w->core, err) < 0 || !know(w, err))
 		return -1;
 	return ff_core_event(w->core, w->known, ev, err);
@@ -177,8 +182,10 @@ static int record_outcome(struct worker *w, const char *outcome, struct ff_event
 	struct ff_event *ev = &in->ev;
 
 	if (!strcmp(outcome, "failed")) {
+		FF_AUTO(ff_free) char *clean = ff_redact_text(ff_vault_redact(w->core), ev->text);
+
 		ff_core_attempt_failed(w->core, w->job, w->attempt, ev->error ? ev->error : FF_E_INTERNAL,
-				       ev->text ? ev->text : "the worker gave no reason");
+				       clean ? clean : ev->text ? ev->text : "the worker gave no reason");
 		return 0;
 	}
 	if (!strcmp(outcome, "conflicted"))
