@@ -60,6 +60,18 @@ int ff_agent_builtin(struct ff_agent_run *run, struct ff_agent_result *ret, stru
 	return 0;
 }
 
+/* The other drivers have tests of their own; here none of them is asked for. */
+int ff_agent_claude(struct ff_agent_run *run, struct ff_agent_result *ret, struct ff_err *err)
+{
+	(void)run, (void)ret;
+	return ff_err_set(err, FF_E_INTERNAL, "not in this test");
+}
+
+int ff_agent_command(struct ff_agent_run *run, struct ff_agent_result *ret, struct ff_err *err)
+{
+	return ff_agent_claude(run, ret, err);
+}
+
 void ff_agent_result_fini(struct ff_agent_result *result)
 {
 	ff_free(&result->final_words);
