@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "store/schema.h"
 #include "store/stmt.h"
+#include "store/walfile.h"
 
 #define MAX_STATEMENTS 96
 /* Pages of the log after which it goes into the database: 8 MiB. A page that was written often goes once. */
@@ -70,12 +71,25 @@ static int on_commit(void *arg, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
+/* Core has one thread, and nobody reads SQLite's own account of its memory. */
+static void set_up_library(void)
+{
+	static bool done;
+
+	if (!done) {
+		(void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD); /* when it is too late for them, all is a little slower */
+		(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	}
+	done = true;
+}
+
 int ff_store_open(const char *path, struct ff_store **ret_store, struct ff_err *err)
 {
 	struct ff_store *s = ff_calloc(1, sizeof *s);
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
 
-	if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK) {
+	set_up_library();
+	if (sqlite3_open_v2(path, &s->db, flags, ff_walfile_vfs()) != SQLITE_OK) {
 		ff_err_set(err, FF_E_STORE, "%s: %s", path, s->db ? sqlite3_errmsg(s->db) : "out of memory");
 		ff_store_close(&s);
 		return -1;

@@ -613,6 +613,60 @@ static void events(void **state)
 	ff_free(&after.data);
 }
 
+/* How many events a reader of its own sees. */
+static int64_t stranger_counts(const struct world *w)
+{
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
+	int64_t n;
+
+	assert_int_equal(sqlite3_open_v2(w->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM events", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	return n;
+}
+
+static void add_large_events(struct world *w, int64_t job, int n)
+{
+	static char data[60000];
+	int64_t seq;
+
+	memset(data, ' ', sizeof data - 1);
+	memcpy(data, "{}", 2);
+	for (int i = 0; i < n; i++)
+		ok(ff_store_event_add(w->s, job, FF_EVENT_JOB_PROGRESS, 21, data, &seq, &err));
+}
+
+/* More than the log gathers (walfile.c) and than the cache holds: pages leave it before the commit, and are read again. */
+static void a_turn_of_many_pages(void **state)
+{
+	struct world *w = *state;
+	int64_t job = add_job(w, "refs/heads/x", FF_JOB_QUEUED, FF_PRIORITY_NORMAL);
+	struct seen s = { 0, 0, NULL };
+
+	ok(ff_store_begin(w->s, &err));
+	add_large_events(w, job, 300);
+	assert_int_equal(stranger_counts(w), 0);
+	ok(ff_store_events(w->s, job, 0, 1000, see, &s, &err));
+	assert_int_equal(s.n, 300);
+	assert_int_equal(strlen(s.data), 59999);
+	ok(ff_store_commit(w->s, &err));
+	assert_int_equal(stranger_counts(w), 300);
+	ok(ff_store_begin(w->s, &err));
+	add_large_events(w, job, 300);
+	ff_store_rollback(w->s);
+	ff_store_checkpoint(w->s);
+	assert_int_equal(stranger_counts(w), 300);
+	ok(ff_store_begin(w->s, &err));
+	add_large_events(w, job, 1);
+	ok(ff_store_commit(w->s, &err));
+	assert_int_equal(stranger_counts(w), 301);
+	ff_free(&s.data);
+}
+
 static void timers(void **state)
 {
 	struct world *w = *state;
@@ -944,6 +998,7 @@ int main(void)
 		test(listing),
 		test(live_of_source),
 		test(events),
+		test(a_turn_of_many_pages),
 		test(timers),
 		test(a_request_counts_once), test(what_is_lost_counts_until_it_is_found), test(spend_by_everything),
 		test(rollback_takes_all_back),
