@@ -310,7 +310,7 @@ int ff_hook_post_receive(const struct ff_hook_conf *conf)
 	struct push p = { .conf = conf, .follow = { .fd = -1 } };
 	unsigned char id[ID_BYTES];
 
-	ff_random(id, sizeof id);
+	ff_id_draw(id);
 	ff_hex(id, sizeof id, p.id);
 	ff_buf_init(&p.say, 65536);
 	ff_buf_init(&p.json, (size_t)conf->max_message / 2);

@@ -474,7 +474,7 @@ static int submit_id(struct ff_request *r, const json_t *args, struct submit *s,
 	const char *hex = NULL;
 	int64_t id = 0, push = 0;
 
-	ff_random(s->id, sizeof s->id);
+	ff_id_draw(s->id);
 	if (ff_msg_opt_str(args, "push_id", &hex, err) < 0)
 		return -1;
 	if (!hex)

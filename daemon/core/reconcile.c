@@ -59,7 +59,7 @@ static int make_push(struct ff_core *core, int64_t repo, const char *ref, const 
 
 	memset(zeros, '0', strlen(zeros));
 	p.old_oid = *old_oid ? old_oid : zeros;
-	ff_random(p.id, sizeof p.id);
+	ff_id_draw(p.id);
 	ff_core_policy(core, ref, &policy);
 	if (ff_policy_triggers(&policy, ref, p.old_oid, oid, NULL, &none, &hint) != FF_TRIGGER_ASK)
 		return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Durable small files; see file.h. */
+#include "base/clock.h"
 #include "base/file.h"
 
 #include <dirent.h>
@@ -333,4 +334,13 @@ void ff_random(void *p, size_t n)
 		at += got;
 		n -= (size_t)got;
 	}
+}
+
+void ff_id_draw(unsigned char ret_id[FF_ID_BYTES])
+{
+	uint64_t now = (uint64_t)ff_clock_wall();
+
+	ff_random(ret_id, FF_ID_BYTES);
+	for (int i = 0; i < 6; i++)
+		ret_id[i] = (unsigned char)(now >> (40 - 8 * i));
 }

@@ -52,5 +52,12 @@ char *ff_path_join(const char *dir, const char *name);
 char *ff_path_program(const char *path, const char *name);
 /* n bytes from the kernel's random source (getrandom(2)); cannot fail. */
 void ff_random(void *p, size_t n);
+/*
+ * A number that nobody else draws: 48 bits of the wall clock in milliseconds,
+ * then random ones.  Those drawn one after the other are neighbours in an
+ * index, so that it is not written at a random page for each.
+ */
+#define FF_ID_BYTES 16
+void ff_id_draw(unsigned char ret_id[FF_ID_BYTES]);
 
 #endif

@@ -114,8 +114,8 @@ int ff_store_job_add(struct ff_store *s, struct ff_job *job, int64_t push, int64
 	uuid_t uuid;
 	struct ff_stmt q;
 
-	ff_random(uuid, sizeof uuid); /* libuuid's own takes five system calls */
-	uuid[6] = (unsigned char)((uuid[6] & 0x0f) | 0x40); /* version 4, RFC 4122 */
+	ff_id_draw(uuid); /* libuuid's own takes five system calls */
+	uuid[6] = (unsigned char)((uuid[6] & 0x0f) | 0x70); /* version 7, RFC 9562: the time, then random bits */
 	uuid[8] = (unsigned char)((uuid[8] & 0x3f) | 0x80);
 	ff_buf_init(&paths, SIZE_MAX / 4);
 	ff_stmt(&q, s, "INSERT INTO jobs (task, task_from, target, env, priority, ttl_ms, retries, state, wait,"

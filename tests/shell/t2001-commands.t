@@ -59,7 +59,7 @@ test_expect 'show, list, log and diff of a job that ran; by number and UUID' '
 	touch go
 	wait_job $job completed
 	uuid=$(field $job uuid)
-	like "$uuid" "^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+	like "$uuid" "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 	for id in $job $uuid; do
 		like "$(ff show $id)" "^job $job completed"
 		is "$(ff show $id --json | json uuid)" "$uuid"
