@@ -378,7 +378,7 @@ static bool is_git_dir(const char *path)
 static bool is_named(const struct ff_core *core, const char *path)
 {
 	const char *const *globs = ff_conf_list(core->conf, FF_CONF_SERVER_REPOSITORIES);
-	char *real = realpath(path, NULL);
+	char *real = *globs ? realpath(path, NULL) : NULL;
 	bool named = false;
 
 	for (; real && *globs && !named; globs++)
