@@ -177,9 +177,35 @@ int ff_backup_quick_check(const char *path, struct ff_err *err)
 	return failed(db, path, err);
 }
 
+/* Where the last number of an event stands, which depends on the version. */
+struct event_place {
+	const char *read, *add, *raise;
+};
+
+static int event_place(sqlite3 *db, const struct event_place **ret, struct ff_err *err)
+{
+	static const struct event_place places[] = {
+		/* A table that never had a row has none here either. */
+		{ "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'",
+		  "INSERT INTO sqlite_sequence (name, seq) SELECT 'events', ?1"
+		  " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'events')",
+		  "UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'events'" },
+		{ "SELECT last FROM numbers WHERE name = 'event'",
+		  "INSERT OR IGNORE INTO numbers (name, last) VALUES ('event', ?1)",
+		  "UPDATE numbers SET last = max(last, ?1) WHERE name = 'event'" },
+	};
+	int64_t now = 0;
+
+	if (one_int(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'numbers'", &now, err) < 0)
+		return -1;
+	*ret = &places[now > 0];
+	return 0;
+}
+
 int ff_backup_fold(const char *path, struct ff_backup_numbers *ret_numbers, struct ff_err *err)
 {
 	FF_AUTO(close_db) sqlite3 *db = NULL;
+	const struct event_place *place;
 	struct ff_backup_numbers n;
 	int64_t busy = 0;
 
@@ -188,7 +214,7 @@ int ff_backup_fold(const char *path, struct ff_backup_numbers *ret_numbers, stru
 	/* One that cannot be read must stay as it is, for whoever wants to save something from it. */
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* cannot fail */
 	if (one_int(db, "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'jobs'", &n.job, err) < 0 ||
-	    one_int(db, "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'", &n.event, err) < 0 ||
+	    event_place(db, &place, err) < 0 || one_int(db, place->read, &n.event, err) < 0 ||
 	    one_int(db, "PRAGMA wal_checkpoint(TRUNCATE)", &busy, err) < 0)
 		return -1;
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL); /* likewise */
@@ -198,33 +224,32 @@ int ff_backup_fold(const char *path, struct ff_backup_numbers *ret_numbers, stru
 	return 0;
 }
 
-static int raise_one(sqlite3 *db, const char *table, int64_t least, struct ff_err *err)
+static int raise_one(sqlite3 *db, const char *sql, int64_t least, struct ff_err *err)
 {
-	/* A table that never had a row has none here either. */
-	static const char *const sql[] = {
-		"INSERT INTO sqlite_sequence (name, seq) SELECT ?1, 0"
-		" WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
-		"UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1",
-	};
+	FF_AUTO(finalize) sqlite3_stmt *st = NULL;
 
-	for (size_t i = 0; i < FF_ARRAY_LEN(sql); i++) {
-		FF_AUTO(finalize) sqlite3_stmt *st = NULL;
-
-		if (sqlite3_prepare_v2(db, sql[i], -1, &st, NULL) != SQLITE_OK ||
-		    sqlite3_bind_text(st, 1, table, -1, SQLITE_STATIC) != SQLITE_OK ||
-		    (i && sqlite3_bind_int64(st, 2, least) != SQLITE_OK) || sqlite3_step(st) != SQLITE_DONE)
-			return failed(db, "the numbers of the record", err);
-	}
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK || sqlite3_bind_int64(st, 1, least) != SQLITE_OK ||
+	    sqlite3_step(st) != SQLITE_DONE)
+		return failed(db, "the numbers of the record", err);
 	return 0;
+}
+
+static int raise_jobs(sqlite3 *db, int64_t least, struct ff_err *err)
+{
+	if (raise_one(db, "INSERT INTO sqlite_sequence (name, seq) SELECT 'jobs', ?1"
+		      " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'jobs')", least, err) < 0)
+		return -1;
+	return raise_one(db, "UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'jobs'", least, err);
 }
 
 int ff_backup_raise(const char *path, const struct ff_backup_numbers *least, struct ff_err *err)
 {
 	FF_AUTO(close_db) sqlite3 *db = NULL;
+	const struct event_place *place;
 	int64_t busy;
 
-	if (open_db(path, &db, err) < 0 || raise_one(db, "jobs", least->job, err) < 0 ||
-	    raise_one(db, "events", least->event, err) < 0)
+	if (open_db(path, &db, err) < 0 || event_place(db, &place, err) < 0 || raise_jobs(db, least->job, err) < 0 ||
+	    raise_one(db, place->add, least->event, err) < 0 || raise_one(db, place->raise, least->event, err) < 0)
 		return -1;
 	return one_int(db, "PRAGMA wal_checkpoint(TRUNCATE)", &busy, err);
 }

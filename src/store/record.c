@@ -301,15 +301,19 @@ int ff_store_event_add(struct ff_store *s, int64_t job, enum ff_event_type type,
 		       int64_t *ret_seq, struct ff_err *err)
 {
 	struct ff_stmt q;
+	int64_t seq;
 
-	ff_stmt(&q, s, "INSERT INTO events (job, type, at_ms, data) VALUES (?1, ?2, ?3, ?4)");
+	if (ff_stmt_next_event(s, &seq, err) < 0)
+		return -1;
+	ff_stmt(&q, s, "INSERT INTO events (job, type, at_ms, data, seq) VALUES (?1, ?2, ?3, ?4, ?5)");
+	ff_bind_int(&q, 5, seq);
 	ff_bind_int(&q, 1, job);
 	ff_bind_int(&q, 2, type);
 	ff_bind_int(&q, 3, at_ms);
 	ff_bind_text(&q, 4, data);
 	if (ff_stmt_run(&q, err) < 0)
 		return -1;
-	*ret_seq = ff_last_id(s);
+	*ret_seq = seq;
 	return 0;
 }
 
@@ -319,13 +323,8 @@ int ff_store_events(struct ff_store *s, int64_t job, int64_t after_seq, int limi
 	struct ff_stmt q;
 	int rc;
 
-	if (job) {
-		ff_stmt(&q, s, "SELECT seq, job, type, at_ms, data FROM events WHERE job = ?3 AND seq > ?1"
-			" ORDER BY seq LIMIT ?2");
-		ff_bind_int(&q, 3, job);
-	} else {
-		ff_stmt(&q, s, "SELECT seq, job, type, at_ms, data FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2");
-	}
+	ff_stmt(&q, s, "SELECT seq, job, type, at_ms, data FROM events WHERE job = ?3 AND seq > ?1 ORDER BY seq LIMIT ?2");
+	ff_bind_int(&q, 3, job);
 	ff_bind_int(&q, 1, after_seq);
 	ff_bind_int(&q, 2, limit);
 	while ((rc = ff_step(&q, err)) > 0)

@@ -110,8 +110,8 @@ int ff_retention_delete(struct ff_store *s, int64_t job, bool *ret_done, struct 
 {
 	bool changed = false, done = false;
 
-	if (run(s, "DELETE FROM events WHERE seq IN (SELECT seq FROM events JOIN expired ON expired.job = events.job"
-		" WHERE events.job = ?1 LIMIT 100)", job, &changed, err) < 0)
+	if (run(s, "DELETE FROM events WHERE job = ?1 AND seq IN (SELECT seq FROM events WHERE job = ?1 LIMIT 100)"
+		" AND EXISTS (SELECT 1 FROM expired WHERE job = ?1)", job, &changed, err) < 0)
 		return -1;
 	if (!changed && ff_retention_answers(s, job, &done, err) < 0)
 		return -1;

@@ -152,6 +152,20 @@ static const char *const steps[] = {
 	" id INTEGER PRIMARY KEY AUTOINCREMENT, repo BLOB NOT NULL, name TEXT NOT NULL, kind INTEGER NOT NULL,"
 	" key_id TEXT NOT NULL, sealed BLOB NOT NULL, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,"
 	" UNIQUE (repo, name)) STRICT;",
+
+	/*
+	 * 13: the events of a job lie together, in one tree instead of a table, an index and a row of sqlite_sequence.
+	 * numbers: the last that was given out of a kind (event: may be given out; store.c takes many at once).
+	 */
+	"CREATE TABLE numbers (name TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"INSERT INTO numbers SELECT 'event', max(ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0),"
+	" ifnull((SELECT max(seq) FROM events), 0));"
+	"CREATE TABLE events_of (" /* goes with its job */
+	" job INTEGER NOT NULL, seq INTEGER NOT NULL, type INTEGER NOT NULL, at_ms INTEGER NOT NULL, data TEXT NOT NULL,"
+	" PRIMARY KEY (job, seq)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO events_of SELECT job, seq, type, at_ms, data FROM events ORDER BY job, seq;"
+	"DROP TABLE events;"
+	"ALTER TABLE events_of RENAME TO events;",
 };
 
 static int user_version(struct sqlite3 *db, int *ret)

@@ -49,6 +49,8 @@ char *ff_col_bytes(struct ff_stmt *q, int col);      /* a copy with NUL; NULL fo
 void ff_col_oid(struct ff_stmt *q, int col, char *hex); /* hex: FF_OID_HEX_MAX + 1 bytes; "" for NULL */
 int64_t ff_last_id(struct ff_store *s);
 int64_t ff_changes(struct ff_store *s);
+/* The next number of an event; within a transaction. */
+int ff_stmt_next_event(struct ff_store *s, int64_t *ret_seq, struct ff_err *err);
 /* For what is no statement (backup.c). */
 struct sqlite3 *ff_stmt_db(struct ff_store *s);
 

@@ -17,6 +17,8 @@
 #define CHECKPOINT_PAGES 2048
 /* A stranger's lock (a backup tool, sqlite3 in a terminal) may hold us up this long, no push longer. */
 #define BUSY_MS 500
+/* Numbers of events that are taken out of the record in one write; a start, and a rollback, pass over the rest. */
+#define EVENTS_AT_ONCE 4096
 
 struct ff_store {
 	sqlite3 *db;
@@ -28,6 +30,7 @@ struct ff_store {
 	bool wrote;
 	int log_pages;         /* in the write-ahead log, as of the last commit */
 	bool damaged;          /* until it is opened again */
+	int64_t event, event_last; /* numbers of events that are free to be given out: from event to event_last */
 };
 
 static int pragma(sqlite3 *db, const char *sql, struct ff_err *err)
@@ -299,6 +302,25 @@ int64_t ff_changes(struct ff_store *s)
 	return sqlite3_changes64(s->db);
 }
 
+int ff_stmt_next_event(struct ff_store *s, int64_t *ret_seq, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	if (s->event < s->event_last) {
+		*ret_seq = ++s->event;
+		return 0;
+	}
+	ff_stmt(&q, s, "UPDATE numbers SET last = last + ?1 WHERE name = 'event' RETURNING last");
+	ff_bind_int(&q, 1, EVENTS_AT_ONCE);
+	if (ff_step(&q, err) < 0)
+		return -1;
+	s->event_last = ff_col_int(&q, 0);
+	ff_stmt_done(&q);
+	s->event = s->event_last - EVENTS_AT_ONCE;
+	*ret_seq = ++s->event;
+	return 0;
+}
+
 struct sqlite3 *ff_stmt_db(struct ff_store *s)
 {
 	return s->db;
@@ -363,6 +385,7 @@ void ff_store_rollback(struct ff_store *s)
 {
 	s->began = false;
 	s->failed = (struct ff_err){ 0 };
+	s->event = s->event_last = 0; /* they may have been taken in this transaction */
 	if (!sqlite3_get_autocommit(s->db)) /* some failures have rolled back already */
 		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); /* nothing is left to undo when it fails */
 }

@@ -152,12 +152,12 @@ int ff_store_nth_of_pusher(struct ff_store *s, const char *pusher, int64_t since
 			   int64_t *ret_at_ms, struct ff_err *err);
 
 /* --- events, timers --------------------------------------------------- */
-/* data: the event's fields as JSON text. */
+/* data: the event's fields as JSON text. Within a transaction. Its number is above all earlier ones, of any job. */
 int ff_store_event_add(struct ff_store *s, int64_t job, enum ff_event_type type, int64_t at_ms, const char *data,
 		       int64_t *ret_seq, struct ff_err *err);
 typedef void (*ff_store_event_fn)(void *arg, int64_t seq, int64_t job, enum ff_event_type type, int64_t at_ms,
 				  const char *data);
-/* job 0: of all jobs. Oldest first. */
+/* Of one job, oldest first. */
 int ff_store_events(struct ff_store *s, int64_t job, int64_t after_seq, int limit, ff_store_event_fn fn, void *arg,
 		    struct ff_err *err);
 

@@ -188,6 +188,8 @@ static void dead_letters_of_an_older_record(void **state)
 				      " DROP TABLE requests; DROP TABLE spend; DROP TABLE secrets;"
 				      " CREATE TABLE answers (job INTEGER, key BLOB, attempt INTEGER, model TEXT, status INTEGER, tokens_in INTEGER,"
 				      " tokens_out INTEGER, cache_read INTEGER, cache_write INTEGER, latency_ms INTEGER, at_ms INTEGER);"
+				      " DROP TABLE numbers; DROP TABLE events; CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+				      " job INTEGER, type INTEGER, at_ms INTEGER, data TEXT);"
 				      " PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	ok(ff_store_open(w->path, &w->s, &err));
