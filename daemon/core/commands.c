@@ -510,6 +510,13 @@ static int cmd_submit(struct ff_request *r, const json_t *args, struct ff_err *e
 		json_decref(globs);
 		return -1;
 	}
+	if (json_object_get(args, "oid")) {
+		int rc = ff_submit_known(r, args, options, err);
+
+		json_decref(globs);
+		json_decref(options);
+		return rc;
+	}
 	if (path && !ff_access_sees_path(r, path))
 		(void)ff_err_set(err, FF_E_NOT_FOUND, "there is no repository at %s", path);
 	if (!path || !branch || err->code || ff_core_check_repo(core, path, err) < 0 || ff_turn_open(core, err) < 0 ||

@@ -80,6 +80,9 @@ void ff_reply_after_commit(struct ff_request *r, int64_t job);
 /* approve.c: a held job goes on, or ends; the request ends now or later. */
 int ff_approve(struct ff_request *r, const struct ff_job *job, const json_t *args, bool approves, struct ff_err *err);
 
+/* direct.c: a submit that has an oid. options: of a push that would ask for the same. It ends the request after the commit. */
+int ff_submit_known(struct ff_request *r, const json_t *args, const json_t *options, struct ff_err *err);
+
 /* backup.c: the request ends when the copy is handed over; -1: nothing was begun. */
 int ff_backup_start(struct ff_request *r, struct ff_err *err);
 

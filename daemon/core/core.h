@@ -137,6 +137,11 @@ int ff_core_event(struct ff_core *core, struct ff_job *job, struct ff_event *ev,
 int ff_core_create(struct ff_core *core, struct ff_job *job, int64_t push, int64_t retry_of, struct ff_err *err);
 /* The same for a job whose task is known and whose branch has no other live one: it is queued at once. */
 int ff_core_submit(struct ff_core *core, struct ff_job *job, int64_t push, int64_t retry_of, struct ff_err *err);
+/*
+ * A job whose task is known, behind other jobs of its branch or in their place (*ret_replaced: the last of these). push:
+ * its row, 0: none. One that has a number is in the record already.
+ */
+int ff_core_add(struct ff_core *core, struct ff_job *job, int64_t push, int64_t *ret_replaced, struct ff_err *err);
 /* Its task is known: queued, or waiting for an earlier job of the same source. */
 int ff_core_enqueue(struct ff_core *core, struct ff_job *job, struct ff_err *err);
 /* Does what the present state of the job needs; may be called again without harm. */

@@ -180,11 +180,19 @@ static int enqueue_behind(struct ff_core *core, struct ff_job *job, int64_t push
 	return ff_core_coalesce(core, job, ret_replaced, err) < 0 || ff_core_enqueue(core, job, err) < 0 ? -1 : 0;
 }
 
+int ff_core_add(struct ff_core *core, struct ff_job *job, int64_t push, int64_t *ret_replaced, struct ff_err *err)
+{
+	int64_t other = 0;
+
+	if (!job->id && ff_store_live_of_source(core->store, job->repo, job->source_ref, 0, &other, err) < 0)
+		return -1;
+	return !job->id && !other ? ff_core_submit(core, job, push, 0, err) : enqueue_behind(core, job, push, ret_replaced, err);
+}
+
 static int record_job(struct ff_core *core, const struct copy *c, struct ff_job_spec *spec, struct ff_err *err)
 {
 	FF_AUTO(ff_job_free) struct ff_job *job = NULL;
-	int64_t replaced = 0, other = 0;
-	int rc;
+	int64_t replaced = 0;
 
 	if (find_or_make_job(core, c, &job, err) < 0)
 		return -1;
@@ -193,11 +201,7 @@ static int record_job(struct ff_core *core, const struct copy *c, struct ff_job_
 	ff_job_spec_fini(&job->spec);
 	job->spec = *spec;
 	memset(spec, 0, sizeof *spec);
-	if (!job->id && ff_store_live_of_source(core->store, job->repo, job->source_ref, 0, &other, err) < 0)
-		return -1;
-	rc = !job->id && !other ? ff_core_submit(core, job, c->push.row, 0, err)
-				: enqueue_behind(core, job, c->push.row, &replaced, err);
-	if (rc < 0)
+	if (ff_core_add(core, job, c->push.row, &replaced, err) < 0)
 		return -1;
 	tell_after(core, c->push.row, job_line(core, job, replaced));
 	return 0;

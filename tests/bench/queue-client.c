@@ -4,7 +4,7 @@
  *
  *     queue-client SIDE WORK CLIENTS SECONDS [WORD...]
  *
- * SIDE: floor core redis beanstalk, and with -DPEERS postgres rabbit.  WORK:
+ * SIDE: floor core push redis beanstalk, and with -DPEERS postgres rabbit.  WORK:
  * enqueue, equal or own (a whole lifecycle, see queue.h).  So many clients,
  * each a thread with its own connections, do it for so long.  Prints how often
  * it was done, in how many seconds, and how many answers one took.
@@ -31,7 +31,7 @@ const char payload[] =
 	"add a test for each, and say in the manual page what is taken and what is not (bench)";
 
 static const struct side *const sides[] = {
-	&side_floor, &side_core, &side_redis, &side_beanstalk,
+	&side_floor, &side_core, &side_push, &side_redis, &side_beanstalk,
 #ifdef PEERS
 	&side_postgres, &side_rabbit,
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The side of FlowForge.  Words: RUN-DIR REPOSITORY OID.  A client plays the
- * hook (a connection of its own for every push, as git makes them) and a
- * worker that came to worker.sock and stays.  Every push is to another branch,
- * as one job of a branch waits for the one before.
+ * The sides of FlowForge.  Words: RUN-DIR REPOSITORY OID.  A client is a worker
+ * that came to worker.sock and stays, and what brings jobs: with `core` a
+ * client of control.sock that stays too, as a server in front of it does; with
+ * `push` the hook, with a connection of its own for every push, as git makes
+ * them.  Every job is of another branch, as one of a branch waits for the one
+ * before.
  */
 #include "queue.h"
 
@@ -14,9 +16,9 @@
 #include <unistd.h>
 
 struct core {
-	char *hook_sock, *worker_sock, *repo, *oid;
+	char *hook_sock, *worker_sock, *control_sock, *repo, *oid;
 	unsigned long long id, n;
-	struct input hook, worker;
+	struct input hook, worker, control;
 	int asked; /* the first claim is the hello */
 };
 
@@ -38,15 +40,35 @@ static void *open_core(int client, char **words)
 		die("core: RUN-DIR REPOSITORY OID");
 	c->hook_sock = in_folder(words[0], "hook.sock");
 	c->worker_sock = in_folder(words[0], "worker.sock");
+	c->control_sock = in_folder(words[0], "control.sock");
 	c->repo = words[1];
 	c->oid = words[2];
 	if (getrandom(&c->id, sizeof c->id, 0) != sizeof c->id)
 		die("no random numbers");
-	c->worker.fd = -1;
+	c->worker.fd = c->control.fd = -1;
 	return c;
 }
 
-static int enqueue(void *client)
+static int submit(void *client)
+{
+	struct core *c = client;
+	char msg[2048];
+	int n = snprintf(msg, sizeof msg, "{\"m\":\"request\",\"id\":%llu,\"command\":\"submit\",\"args\":{\"repo\":\"%s\","
+			 "\"branch\":\"claude/%llx/%llu\",\"oid\":\"%s\",\"target\":\"main\",\"task\":\"%s\"}}\n", c->n, c->repo, c->id,
+			 c->n, c->oid, payload);
+	char *line;
+
+	c->n++;
+	if (c->control.fd < 0)
+		c->control.fd = connect_unix(c->control_sock);
+	send_all(c->control.fd, msg, (size_t)n);
+	line = read_line(&c->control);
+	if (!strstr(line, "\"m\":\"end\"") || !strstr(line, "\"state\":\"queued\""))
+		die("core did not queue a job, but: %s", line);
+	return 1;
+}
+
+static int push_one(void *client)
 {
 	struct core *c = client;
 	char msg[2048];
@@ -102,11 +124,8 @@ static void step(struct core *c, const char *msg)
 	expect(c, "\"m\":\"ack\"");
 }
 
-static int lifecycle(void *client, enum how how)
+static int work(struct core *c, enum how how)
 {
-	struct core *c = client;
-
-	enqueue(c);
 	claim(c);
 	if (how == OWN) {
 		step(c, PROGRESS(1) PROGRESS(2) PROGRESS(3) DONE);
@@ -119,4 +138,17 @@ static int lifecycle(void *client, enum how how)
 	return 6;
 }
 
-const struct side side_core = { "core", open_core, enqueue, lifecycle };
+static int lifecycle(void *client, enum how how)
+{
+	submit(client);
+	return work(client, how);
+}
+
+static int push_lifecycle(void *client, enum how how)
+{
+	push_one(client);
+	return work(client, how);
+}
+
+const struct side side_core = { "core", open_core, submit, lifecycle };
+const struct side side_push = { "push", open_core, push_one, push_lifecycle };

@@ -23,7 +23,7 @@ struct side {
 	int (*lifecycle)(void *client, enum how how); /* NULL: it only takes */
 };
 
-extern const struct side side_floor, side_core, side_redis, side_beanstalk, side_postgres, side_rabbit;
+extern const struct side side_floor, side_core, side_push, side_redis, side_beanstalk, side_postgres, side_rabbit;
 
 /* The task of a job, 200 bytes. */
 extern const char payload[];
