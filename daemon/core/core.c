@@ -25,6 +25,7 @@
 
 #include "base/file.h"
 #include "base/names.h"
+#include "base/proc.h"
 #include "daemon/core/vault.h"
 
 void ff_core_notify(const char *state)
@@ -246,6 +247,7 @@ int ff_core_main(const struct ff_role_args *args)
 		ff_log_info(&core.log, "core.ready", "version " PACKAGE_VERSION ", state in %s",
 			    ff_conf_str(core.conf, FF_CONF_SERVER_STATE_DIR));
 		ff_core_notify("READY=1");
+		ff_proc_drop_code(); /* of libgit2, curl and what these bring: the other roles use them */
 		if (ff_loop_run(core.loop, &err) == 0)
 			ff_log_info(&core.log, "core.stopped", "stopped");
 	}

@@ -4,11 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -99,4 +102,26 @@ void ff_role_guard(pid_t expected_parent)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* fails only for a bad signal */
 	if (expected_parent > 0 && getppid() != expected_parent)
 		_exit(0); /* the parent died before we could ask to be told */
+}
+
+static int drop_segments(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	(void)size;
+	(void)arg;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		uintptr_t from = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr, to = from + info->dlpi_phdr[i].p_filesz;
+
+		if (info->dlpi_phdr[i].p_type != PT_LOAD || info->dlpi_phdr[i].p_flags & PF_W)
+			continue;
+		from = from / page * page;
+		(void)madvise((void *)from, to - from, MADV_DONTNEED); /* the kernel's own page of code refuses; it is small */
+	}
+	return 0;
+}
+
+void ff_proc_drop_code(void)
+{
+	(void)dl_iterate_phdr(drop_segments, NULL); /* 0, as drop_segments says */
 }

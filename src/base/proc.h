@@ -42,5 +42,11 @@ void ff_status_text(int status, char *out);
  * on roles). Ends the process when the parent is gone already.
  */
 void ff_role_guard(pid_t expected_parent);
+/*
+ * Lets go of the pages of program and libraries that nobody writes to; what is
+ * needed again the kernel maps again, from the file.  For a role that will not
+ * use most of what was looked at to link it.
+ */
+void ff_proc_drop_code(void);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/num.h"
+#include "base/proc.h"
 #include "base/text.h"
 
 /* --- buffers */
@@ -110,6 +111,29 @@ static void test_mem(void **state)
 }
 
 /* --- errors */
+
+/* Resident pages that are those of a file. */
+static long file_pages(void)
+{
+	long all, resident, shared = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%ld %ld %ld", &all, &resident, &shared), 3);
+	assert_int_equal(fclose(f), 0);
+	return shared;
+}
+
+static void test_drop_code(void **state)
+{
+	FF_AUTO(ff_free) char *text = ff_asprintf("%d", 7);
+	long before = file_pages();
+
+	(void)state;
+	ff_proc_drop_code();
+	assert_true(file_pages() < before);
+	assert_string_equal(text, "7"); /* what was written stays, and the code is still there */
+}
 
 static void test_err(void **state)
 {
@@ -479,7 +503,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_buf_limits), cmocka_unit_test(test_buf_empty),
 		cmocka_unit_test(test_buf_all_or_nothing), cmocka_unit_test(test_mem),
-		cmocka_unit_test(test_err), cmocka_unit_test(test_err_cut),
+		cmocka_unit_test(test_drop_code), cmocka_unit_test(test_err), cmocka_unit_test(test_err_cut),
 		cmocka_unit_test(test_err_table), cmocka_unit_test(test_i64),
 		cmocka_unit_test(test_size_and_duration), cmocka_unit_test(test_bool_and_hex),
 		cmocka_unit_test(test_clock), cmocka_unit_test(test_utf8),
