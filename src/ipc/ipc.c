@@ -219,33 +219,34 @@ static int queue(struct ff_chan *c, char *data, size_t len, int fd, struct ff_er
 	return 0;
 }
 
+/* The object as a line that begins with what kind of message it is; its words are put before, as text. */
+static char *line_of(const struct rule *r, const json_t *msg, bool has_fd, size_t *ret_len)
+{
+	char *fields = json_dumps(msg, JSON_COMPACT), *line;
+
+	ff_assert(fields && fields[0] == '{');
+	line = ff_asprintf("{\"m\":\"%s\"%s%s%s\n", r->name, has_fd ? ",\"fd\":true" : "", fields[1] == '}' ? "" : ",", fields + 1);
+	free(fields);
+	*ret_len = strlen(line);
+	return line;
+}
+
 int ff_chan_send(struct ff_chan *c, enum ff_msg_type type, json_t *msg, int pass_fd, struct ff_err *err)
 {
 	const struct rule *r = rule_of(type);
-	json_t *whole = json_object();
-	char *text, *line;
+	char *line;
 	size_t len;
 
 	ff_assert(r && (r->from & c->self) && (r->to & c->peer));
-	(void)json_object_set_new(whole, "m", json_string(r->name));
-	if (pass_fd >= 0)
-		(void)json_object_set_new(whole, "fd", json_true());
-	(void)json_object_update(whole, msg);
+	line = line_of(r, msg, pass_fd >= 0, &len);
 	json_decref(msg);
-	text = json_dumps(whole, JSON_COMPACT);
-	json_decref(whole);
-	ff_assert(text);
-	len = strlen(text);
-	if (len + 1 > FF_IPC_LINE_MAX) {
-		free(text);
+	if (len > FF_IPC_LINE_MAX) {
+		ff_free(&line);
 		ff_close(&pass_fd);
-		return ff_err_set(err, FF_E_TOO_LARGE, "a %s message of %zu bytes is over the limit of %d", r->name, len,
+		return ff_err_set(err, FF_E_TOO_LARGE, "a %s message of %zu bytes is over the limit of %d", r->name, len - 1,
 				  FF_IPC_LINE_MAX);
 	}
-	line = ff_realloc(text, len + 2, 1);
-	line[len] = '\n';
-	line[len + 1] = '\0';
-	return queue(c, line, len + 1, pass_fd, err);
+	return queue(c, line, len, pass_fd, err);
 }
 
 /* Nothing here but system calls and constants: a signal may come in the middle of anything. */
