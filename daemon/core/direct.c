@@ -96,7 +96,9 @@ int ff_submit_known(struct ff_request *r, const json_t *args, const json_t *opti
 	if (!path || !branch)
 		return ff_err_set(err, FF_E_USAGE, "submit needs a repository and a branch");
 	job->source_ref = ff_starts(branch, FF_HEADS) ? ff_steal(&branch) : ff_asprintf(FF_HEADS "%s", branch);
-	job->pusher = ff_strdup("submit");
+	job->pusher = ff_request_who(r);
+	if (!job->pusher)
+		job->pusher = ff_strdup("submit");
 	if (ff_core_check_repo(core, path, err) < 0 || read_job(core, args, options, job, err) < 0 || record(&d, path, err) < 0)
 		return -1;
 	kept = ff_calloc(1, sizeof *kept);

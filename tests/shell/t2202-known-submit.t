@@ -33,11 +33,12 @@ known=",\"oid\":\"$oid\",\"task\":\"do it\",\"target\":\"main\""
 
 test_expect 'many over one connection, each is queued with what it said' '
 	client "$(ask 1 claude/a "$known")" "$(ask 2 claude/b "$known,\"priority\":\"high\",\"retries\":0")" \
-		"$(ask 3 refs/heads/topic/c "$known")" >out
+		"$(ask 3 refs/heads/topic/c "$known,\"who\":\"ann\"")" >out
 	cat out
 	is "$(grep -c "\"state\": *\"queued\"" out)" 3
 	is "$(sed -E "s/.*\"number\": *([0-9]+).*/\\1/" out | tr "\n" " ")" "1 2 3 "
 	is "$(field 1 task) $(field 1 target) $(field 1 branch) $(field 1 source_oid)" "do it main claude/a $oid"
+	is "$(field 1 pusher) $(field 3 pusher)" "submit ann"
 	is "$(field 2 priority) $(field 2 retries) $(field 3 branch)" "high 0 topic/c"
 	ff admin audit >log
 	is "$(grep -c submit log)" 3
