@@ -93,8 +93,10 @@ int ff_submit_known(struct ff_request *r, const json_t *args, const json_t *opti
 
 	if (ff_msg_bytes(args, "repo", &path, err) < 0 || ff_msg_bytes(args, "branch", &branch, err) < 0)
 		return -1;
-	if (!path || !branch)
-		return ff_err_set(err, FF_E_USAGE, "submit needs a repository and a branch");
+	if (ff_request_is_web(r)) /* whoever has a token has looked at nothing */
+		return ff_err_set(err, FF_E_NOT_ALLOWED, "submit with an oid is for clients of control.sock");
+	if (!path || !branch || json_object_get(args, "push_id"))
+		return ff_err_set(err, FF_E_USAGE, "submit needs a repository and a branch, and no push_id with an oid");
 	job->source_ref = ff_starts(branch, FF_HEADS) ? ff_steal(&branch) : ff_asprintf(FF_HEADS "%s", branch);
 	job->pusher = ff_request_who(r);
 	if (!job->pusher)

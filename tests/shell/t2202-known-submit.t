@@ -53,9 +53,10 @@ test_expect 'one of the same branch waits: nobody asks twice by mistake here' '
 
 test_expect 'what is wrong is said, and makes no job' '
 	client "$(ask 1 claude/x ",\"oid\":\"$oid\",\"task\":\"x\"")" "$(ask 2 claude/x ",\"oid\":\"zz\",\"task\":\"x\",\"target\":\"main\"")" \
-		"$(ask 3 "claude/.." "$known")" "$(ask 4 claude-results/x "$known")" "$(ask 5 claude/x "$known,\"env\":\"none\"")" >out
+		"$(ask 3 "claude/.." "$known")" "$(ask 4 claude-results/x "$known")" "$(ask 5 claude/x "$known,\"env\":\"none\"")" \
+		"$(ask 6 claude/x "$known,\"push_id\":\"00000000000000000000000000000000\"")" >out
 	cat out
-	is "$(grep -c error out)" 5
+	is "$(grep -c error out)" 6
 	like "$(sed -n 1p out)" "a task and a target"
 	like "$(sed -n 4p out)" "result"
 	is "$(ff list --json | grep -o "\"number\"" | wc -l)" 5
