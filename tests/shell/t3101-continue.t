@@ -220,7 +220,7 @@ interrupted() { # ATTEMPTS CONTINUED
 	sqlite3 state/flowforge.db "UPDATE jobs SET state = 3, attempt = $1 WHERE id = $job;
 		DELETE FROM events WHERE job = $job AND type = 16;
 		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $2)
-		INSERT INTO events (job, type, at_ms, data) SELECT $job, 16, 1, '{}' FROM n"
+		INSERT INTO events (job, seq, type, at_ms, data) SELECT $job, 1000000 * $1 + i, 16, 1, '{}' FROM n"
 	start_daemon
 }
 

@@ -88,7 +88,7 @@ my $job = decode_json(scalar <$s>);
 my (@open, %got);
 for my $i (1 .. $many) {
 	my $body = qq({"model":"claude-x","max_tokens":100,"messages":[{"role":"user","content":"crowd $i"}]});
-	my $c = IO::Socket::UNIX->new(Peer => "$state/jobs/$job->{job}/gw.sock") or die "no socket: $!\n";
+	my $c = IO::Socket::UNIX->new(Peer => "$state/jobs/$job->{job}/gate/gw.sock") or die "no socket: $!\n";
 	print $c "POST /v1/messages HTTP/1.1\r\nx-api-key: $job->{token}\r\nconnection: close\r\ncontent-length: " . length($body) . "\r\n\r\n$body";
 	$c->flush; push @open, $c;
 }

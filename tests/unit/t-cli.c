@@ -128,7 +128,7 @@ static void only_harmless_commands_go_over_ssh(void **state)
 	(void)state;
 	ff_buf_init(&b, 1024);
 	ff_args_ssh_words(&b);
-	assert_string_equal(b.data, "list show watch log diff cancel retry continue");
+	assert_string_equal(b.data, "list show watch log diff cancel retry continue approve reject");
 }
 
 /* --- words */

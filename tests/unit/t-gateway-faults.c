@@ -325,7 +325,7 @@ static void test_core_says_wait_and_no(void **state)
 
 static void test_job_ends_in_mid_answer(void **state)
 {
-	FF_AUTO(ff_free) char *body = body_of("held", true), *sock = world_path(WORLD_STATE "/jobs/9/gw.sock");
+	FF_AUTO(ff_free) char *body = body_of("held", true), *sock = world_path(WORLD_STATE "/jobs/9/gate/gw.sock");
 	FF_AUTO(ff_buf_fini) struct ff_buf b;
 	int fd;
 
@@ -356,7 +356,7 @@ static void answer_is(int fd, const char *status)
 
 static void test_tokens(void **state)
 {
-	FF_AUTO(ff_free) char *body = body_of("plain", true), *sock = world_path(WORLD_STATE "/jobs/2/gw.sock");
+	FF_AUTO(ff_free) char *body = body_of("plain", true), *sock = world_path(WORLD_STATE "/jobs/2/gate/gw.sock");
 	static const char *const wrong[] = { "", "0", WORLD_TOKEN "0", OTHER_TOKEN, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdee",
 					     "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef" };
 

@@ -638,7 +638,7 @@ static void a_number_is_given_once(void **state)
 	}
 }
 
-/* The events of version 8 are there, and their numbers are not given out again, those of events that are gone included. */
+/* The events of version 12 are there, and their numbers are not given out again, those of events that are gone included. */
 static void events_of_an_older_version(void **state)
 {
 	struct world *w = *state;
@@ -650,7 +650,7 @@ static void events_of_an_older_version(void **state)
 		" CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER NOT NULL, type INTEGER NOT NULL,"
 		" at_ms INTEGER NOT NULL, data TEXT NOT NULL) STRICT; CREATE INDEX events_job ON events(job, seq);"
 		" INSERT INTO events VALUES (70, 1, 5, 21, '{}'), (71, 2, 5, 21, '{}'), (72, 1, 5, 21, '{\"text\":\"x\"}'), (99, 3, 5, 21, '');"
-		" DELETE FROM events WHERE seq = 99; PRAGMA user_version = 8");
+		" DELETE FROM events WHERE seq = 99; PRAGMA user_version = 12");
 	ok(ff_store_open(w->path, &w->s, &err));
 	ok(ff_store_events(w->s, job, 0, 10, see, &s, &err));
 	assert_int_equal(s.n, 2);
