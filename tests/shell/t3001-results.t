@@ -45,7 +45,7 @@ plays 'nothing=cat README.md' \
 	'clash=echo of the agent >>README.md; echo fine >fine; echo line 41 >>src/list.txt'
 
 test_expect 'daemon and hooks are set up' '
-	start_daemon result.max-file=64k commit.name=Robot commit.email=robot@example.org \
+	start_daemon result.max-file=64k review.protect= commit.name=Robot commit.email=robot@example.org \
 		server.url=https://flow.example.org agent.model=claude-test-1
 	make_hooked_repo app
 '
