@@ -26,7 +26,7 @@ attack() { # BRANCH COMMAND...
 	rm -f "$T/flowforge.conf"
 	write_scenario "$@"
 	start_model "$T/scenario.json"
-	start_daemon
+	start_daemon review.protect=
 	ff hooks install "$T/app.git" >/dev/null
 	git -C "$T/app" push -o claude=attack origin "main:claude/$branch" >"$T/push.out" 2>&1
 	job=$(pushed_job "$(cat "$T/push.out")")

@@ -157,7 +157,7 @@ test_expect 'the key by descriptor, and as a service credential' '
 	wait_until "ff list --json"
 	ff secret set model --kind api-key <expect
 	wait_until "ff doctor | grep -q \"^ok  *key: read from secret:model\""
-	status_is 2 ff secret rotate 2>said
+	status_is 1 ff secret rotate 2>said
 	like "$(cat said)" "came by descriptor"
 	stop_daemon
 	mkdir -p creds
