@@ -273,7 +273,7 @@ static void add_content(const struct memsource *m, const struct ff_merge_id *id,
 
 static void add_tree(const struct memsource *m, const struct ff_merge_id *tree, const char *prefix, struct ff_buf *out)
 {
-	size_t len;
+	size_t len = 0;
 	const char *s = memsource_get(m, tree, &len), *end = s + len;
 
 	while (s && s < end) {
