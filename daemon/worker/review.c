@@ -59,7 +59,7 @@ static void tell(struct ff_run *run, const struct ff_git_reviewed *seen)
 static char *note_lines(const struct ff_git_reviewed *seen)
 {
 	size_t n = seen->n_notices < NOTE_LINES ? seen->n_notices : NOTE_LINES;
-	struct ff_buf b;
+	FF_AUTO(ff_buf_fini) struct ff_buf b;
 
 	ff_buf_init(&b, NOTE_LINES * 2048);
 	for (size_t i = 0; i < n; i++) {
@@ -70,7 +70,7 @@ static char *note_lines(const struct ff_git_reviewed *seen)
 	}
 	if (seen->all_notices > n)
 		(void)ff_buf_addf(&b, "Look-at: %zu more: " FF_NAME " log\n", seen->all_notices - n);
-	return b.len ? ff_buf_take(&b) : (ff_buf_fini(&b), ff_strdup(""));
+	return ff_buf_take(&b);
 }
 
 /* --- held */
@@ -78,7 +78,7 @@ static char *note_lines(const struct ff_git_reviewed *seen)
 static char *held_text(const struct ff_run *run, const struct ff_git_reviewed *seen)
 {
 	size_t n = seen->n_held < HELD_NAMED ? seen->n_held : HELD_NAMED;
-	struct ff_buf b;
+	FF_AUTO(ff_buf_fini) struct ff_buf b;
 
 	ff_buf_init(&b, 4096);
 	(void)ff_buf_adds(&b, "it changes protected paths: ");
