@@ -13,14 +13,6 @@
 
 #define LIST_MOST 10000
 
-static int collect(void *arg, json_t *data, int fd, struct ff_err *err)
-{
-	(void)err;
-	ff_close(&fd);
-	(void)json_array_append(arg, data); /* fails only for no data, which is nothing to show */
-	return 0;
-}
-
 static void print_row(struct ff_table *t, const json_t *row)
 {
 	FF_AUTO(ff_free) char *uid = ff_asprintf("%" PRId64, ff_view_int(row, "uid"));
@@ -41,7 +33,7 @@ int ff_cli_admin(struct ff_cli *cli, const struct ff_args *args, struct ff_err *
 	FF_AUTO(ff_table_free) struct ff_table *t = ff_table_new(columns, FF_ARRAY_LEN(columns));
 	const char *limit = ff_args_value(args, FF_CLI_OPT_LIMIT);
 	FF_AUTO(ff_json_drop) json_t *rows = json_array();
-	struct ff_talk_ask ask = { .command = "audit", .on_item = collect, .arg = rows };
+	struct ff_talk_ask ask = { .command = "audit", .on_item = ff_talk_collect, .arg = rows };
 	int64_t n = 50;
 	json_t *row;
 	size_t i;

@@ -82,21 +82,12 @@ static int job_command(struct ff_cli *cli, const struct ff_args *args, const cha
 	return print_job(cli, args, job, view);
 }
 
-/* An item of a list or of a job's life, into the array that arg is. */
-static int collect(void *arg, json_t *data, int fd, struct ff_err *err)
-{
-	(void)err;
-	ff_close(&fd);
-	(void)json_array_append(arg, data); /* fails only for no data, which is nothing to show */
-	return 0;
-}
-
 /* The events come one by one, as they may be more than one message holds. */
 int ff_cli_show(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
 {
 	FF_AUTO(ff_json_drop) json_t *events = json_array();
 	FF_AUTO(ff_json_drop) json_t *job = NULL;
-	struct ff_talk_ask ask = { .command = "show", .on_item = collect, .arg = events };
+	struct ff_talk_ask ask = { .command = "show", .on_item = ff_talk_collect, .arg = events };
 
 	if (ff_talk_job(args->operand[0], &ask.args, err) < 0 || ff_talk_once(cli, args, &ask, &job, err) < 0)
 		return -1;
@@ -295,7 +286,7 @@ static int list_pages(struct ff_cli *cli, const struct ff_args *args, json_t *re
 	for (;;) {
 		int64_t left = limit - (int64_t)json_array_size(items);
 		FF_AUTO(ff_json_drop) json_t *last = json_incref(json_object_get(request, "cursor"));
-		struct ff_talk_ask ask = { .command = "list", .on_item = collect, .arg = items };
+		struct ff_talk_ask ask = { .command = "list", .on_item = ff_talk_collect, .arg = items };
 		FF_AUTO(ff_json_drop) json_t *end = NULL;
 		json_t *next;
 

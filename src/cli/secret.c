@@ -146,20 +146,12 @@ static int drop(struct ff_cli *cli, const struct ff_args *args, struct ff_err *e
 
 /* --- list, rotate ------------------------------------------------------------------ */
 
-static int collect(void *arg, json_t *data, int fd, struct ff_err *err)
-{
-	(void)err;
-	ff_close(&fd);
-	(void)json_array_append(arg, data); /* fails only for no data, which is nothing to show */
-	return 0;
-}
-
 static int list(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
 {
 	static const struct ff_column columns[] = { { "NAME", 8 }, { "KIND", 0 }, { "CHANGED", 0 }, { "MASTER KEY", 0 }, { "REPOSITORY", 12 } };
 	FF_AUTO(ff_table_free) struct ff_table *t = ff_table_new(columns, FF_ARRAY_LEN(columns));
 	FF_AUTO(ff_json_drop) json_t *rows = json_array();
-	const struct ff_talk_ask ask = { .command = "secret-list", .on_item = collect, .arg = rows };
+	const struct ff_talk_ask ask = { .command = "secret-list", .on_item = ff_talk_collect, .arg = rows };
 	json_t *row;
 	size_t i;
 

@@ -16,14 +16,6 @@
 #define ROWS_DEFAULT 50
 #define ROWS_MOST 10000
 
-static int collect(void *arg, json_t *data, int fd, struct ff_err *err)
-{
-	(void)err;
-	ff_close(&fd);
-	(void)json_array_append(arg, data); /* fails only for no data, which is nothing to show */
-	return 0;
-}
-
 static void number_cell(struct ff_table *t, const json_t *row, const char *key)
 {
 	FF_AUTO(ff_free) char *text = ff_asprintf("%" PRId64, ff_view_int(row, key));
@@ -67,7 +59,7 @@ int ff_cli_stats(struct ff_cli *cli, const struct ff_args *args, struct ff_err *
 						    { "CACHE WRITE", 0 }, { "COST", 0 } };
 	FF_AUTO(ff_table_free) struct ff_table *t = ff_table_new(columns, FF_ARRAY_LEN(columns));
 	FF_AUTO(ff_json_drop) json_t *rows = json_array();
-	struct ff_talk_ask ask = { .command = "spend", .on_item = collect, .arg = rows };
+	struct ff_talk_ask ask = { .command = "spend", .on_item = ff_talk_collect, .arg = rows };
 	const char *by = ff_args_value(args, FF_CLI_OPT_BY);
 	int64_t days = DAYS_DEFAULT, most = ROWS_DEFAULT;
 	json_t *row;
@@ -115,7 +107,7 @@ static int all_requests(struct ff_cli *cli, const struct ff_args *args, json_t *
 
 	for (;;) {
 		FF_AUTO(ff_json_drop) json_t *end = NULL;
-		struct ff_talk_ask ask = { .command = "requests", .on_item = collect, .arg = rows };
+		struct ff_talk_ask ask = { .command = "requests", .on_item = ff_talk_collect, .arg = rows };
 
 		if (ff_talk_job(args->operand[0], &ask.args, err) < 0)
 			return -1;

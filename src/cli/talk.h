@@ -29,6 +29,9 @@ struct ff_args;
 /* data is borrowed; fd is -1 or the callee's to close. -1 with err ends the request. */
 typedef int (*ff_talk_item_fn)(void *arg, json_t *data, int fd, struct ff_err *err);
 
+/* Appends each item to arg, which is a JSON array. */
+int ff_talk_collect(void *arg, json_t *data, int fd, struct ff_err *err);
+
 struct ff_talk_ask {
 	const char *command;     /* a row of ipc/command.def */
 	json_t *args;            /* taken; NULL: none */

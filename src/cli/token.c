@@ -57,14 +57,6 @@ static int create(struct ff_cli *cli, const struct ff_args *args, struct ff_err 
 
 /* --- list --------------------------------------------------------------------------- */
 
-static int collect(void *arg, json_t *data, int fd, struct ff_err *err)
-{
-	(void)err;
-	ff_close(&fd);
-	(void)json_array_append(arg, data); /* fails only for no data, which is nothing to show */
-	return 0;
-}
-
 static void print_row(struct ff_table *t, const json_t *row)
 {
 	FF_AUTO(ff_free) char *number = ff_asprintf("%" PRId64, ff_view_int(row, "number"));
@@ -86,7 +78,7 @@ static int list(struct ff_cli *cli, const struct ff_args *args, struct ff_err *e
 	static const struct ff_column columns[] = { { "TOKEN", 0 }, { "USER", 8 }, { "SCOPE", 0 }, { "REPOS", 0 }, { "UNTIL", 0 }, { "LABEL", 8 } };
 	FF_AUTO(ff_table_free) struct ff_table *t = ff_table_new(columns, FF_ARRAY_LEN(columns));
 	FF_AUTO(ff_json_drop) json_t *rows = json_array();
-	struct ff_talk_ask ask = { .command = "token-list", .on_item = collect, .arg = rows };
+	struct ff_talk_ask ask = { .command = "token-list", .on_item = ff_talk_collect, .arg = rows };
 	json_t *row;
 	size_t i;
 
