@@ -206,9 +206,12 @@ uptime_now() {
 	uptime_s=${uptime_s%.*}
 }
 
-# Asks every 20 ms until the commands succeed; DEADLINE in seconds.
+# Asks until the commands succeed, every 20 ms at first and then less often: the
+# asking makes processes, and takes their time from what is waited for.
+# DEADLINE in seconds.
 wait_until() { # COMMANDS [DEADLINE]
 	uptime_now
+	wait_asked=0
 	wait_end=$((uptime_s + ${2:-20} * test_slow))
 	until (eval "$1") >"$T/.poll.$$" 2>&1; do
 		uptime_now
@@ -217,7 +220,8 @@ wait_until() { # COMMANDS [DEADLINE]
 			cat "$T/.poll.$$"
 			return 1
 		fi
-		sleep 0.02
+		wait_asked=$((wait_asked + 1))
+		if [ $wait_asked -lt 10 ]; then sleep 0.02; elif [ $wait_asked -lt 30 ]; then sleep 0.05; else sleep 0.2; fi
 	done
 }
 
