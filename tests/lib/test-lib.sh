@@ -415,9 +415,7 @@ stop_model() {
 # A value in JSON on stdin: json state, json steps.0.kind; a folder of values
 # is printed as its size, what is not there as nothing.
 json() { # PATH
-	perl -MJSON::PP -e 'my $v = JSON::PP->new->allow_nonref->decode(join "", <STDIN>);
-		for my $k (split /\./, shift) { $v = ref $v eq "ARRAY" ? $v->[$k] : ref $v eq "HASH" ? $v->{$k} : undef }
-		$v = ref $v eq "ARRAY" ? @$v : ref $v eq "HASH" ? keys %$v : $v; binmode STDOUT, ":utf8"; print "$v\n" if defined $v' "$1"
+	"$top_builddir/tests/lib/json-value" "$1"
 }
 
 job_state() { # N
