@@ -167,3 +167,23 @@ bool ff_version_in(const char *version, const char *range)
 
 	return v >= 0 && v >= version_number(range, first) && v <= version_number(last, strlen(last));
 }
+
+int ff_num_digits(const char *s, unsigned most, unsigned *ret_bits)
+{
+	unsigned bits = 0;
+
+	for (const char *p = strcmp(s, "none") ? s : ""; *p; ) {
+		char from = *p++, to = from;
+
+		if (*p == '-' && p[1]) {
+			to = p[1];
+			p += 2;
+		}
+		if (from < '1' || to > '9' || to - '0' > (int)most || from > to || (*p && (*p++ != ',' || !*p)))
+			return -1;
+		for (char digit = from; digit <= to; digit++)
+			bits |= 1u << (digit - '0');
+	}
+	*ret_bits = bits;
+	return 0;
+}

@@ -23,6 +23,11 @@ void ff_hex(const void *bytes, unsigned n, char *hex);
 /* Exactly 2n hex digits of either case into n bytes. */
 int ff_unhex(const char *hex, unsigned n, void *ret_bytes);
 
+/*
+ * Digits from 1 to most (at most 9) as bits (1 << digit): "1", "1,3", "1-3,5"; "none" or nothing: no bit.
+ */
+int ff_num_digits(const char *s, unsigned most, unsigned *ret_bits);
+
 /* Whether "2.1.329" is in the range "2.1.197 2.1.329", from the first to the last; what is no version is not. */
 bool ff_version_in(const char *version, const char *range);
 

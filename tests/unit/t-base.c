@@ -225,6 +225,22 @@ static void test_size_and_duration(void **state)
 	}
 }
 
+static void test_digits(void **state)
+{
+	static const struct { const char *s; int bits; } rows[] = {
+		{ "1", 2 }, { "1,3", 10 }, { "1-3", 14 }, { "1-2,4", 22 }, { "4", 16 }, { "none", 0 }, { "", 0 }, { "5", -1 },
+		{ "0", -1 }, { "3-1", -1 }, { "1-", -1 }, { "1,", -1 }, { ",1", -1 }, { "1 3", -1 }, { "13", -1 }, { "1-9", -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FF_ARRAY_LEN(rows); i++) {
+		unsigned bits = 99;
+
+		assert_int_equal(ff_num_digits(rows[i].s, 4, &bits), rows[i].bits < 0 ? -1 : 0);
+		assert_int_equal(bits, rows[i].bits < 0 ? 99 : (unsigned)rows[i].bits);
+	}
+}
+
 static void test_bool_and_hex(void **state)
 {
 	unsigned char bytes[3] = { 1, 2, 3 };
@@ -505,7 +521,7 @@ int main(void)
 		cmocka_unit_test(test_buf_all_or_nothing), cmocka_unit_test(test_mem),
 		cmocka_unit_test(test_drop_code), cmocka_unit_test(test_err), cmocka_unit_test(test_err_cut),
 		cmocka_unit_test(test_err_table), cmocka_unit_test(test_i64),
-		cmocka_unit_test(test_size_and_duration), cmocka_unit_test(test_bool_and_hex),
+		cmocka_unit_test(test_size_and_duration), cmocka_unit_test(test_digits), cmocka_unit_test(test_bool_and_hex),
 		cmocka_unit_test(test_clock), cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_every_byte), cmocka_unit_test(test_shown), cmocka_unit_test(test_json),
 		cmocka_unit_test(test_base64), cmocka_unit_test(test_glob),
