@@ -64,6 +64,7 @@ struct ff_proof_reason {
 	bool removal;      /* what is dropped is the removal of this line */
 	char *path;        /* "" for all of it */
 	uint32_t line;     /* of the result, from 1; 0: of no line there */
+	uint32_t conflict; /* in which one of its path, from 1 in their order; 0: in none */
 	char *text;        /* the line in question, or a detail; may be NULL */
 };
 #define FF_PROOF_REASONS_MAX 1000 /* kept; n_refused and n_dropped count all */

@@ -421,7 +421,7 @@ static void open_region(struct count *c)
 	}
 	c->region = (uint32_t)run->n_regions;
 	r = &run->regions[run->n_regions++];
-	*r = (struct ff_proof_region){ .path = c->what->path, .change_lines = change_lines(c) };
+	*r = (struct ff_proof_region){ .path = c->what->path, .number = c->what->number, .change_lines = change_lines(c) };
 }
 
 static void learn_words(struct count *c)

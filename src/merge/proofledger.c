@@ -191,16 +191,19 @@ static void match_rewritten(struct ff_proof_run *run)
 
 /* --- the verdict */
 
-static void say_line(struct ff_proof_run *run, enum ff_proof_rule rule, uint32_t region, uint32_t line, uint32_t text)
-{
-	const struct ff_word *w = &run->lines.words[text];
-
-	ff_proof_say(run, rule, run->regions[region].path, line, w->p, w->n);
-}
-
 static struct ff_proof_reason *last_said(struct ff_proof_run *run)
 {
 	return run->out->n_reasons ? &run->out->reasons[run->out->n_reasons - 1] : NULL;
+}
+
+static void say_line(struct ff_proof_run *run, enum ff_proof_rule rule, uint32_t region, uint32_t line, uint32_t text)
+{
+	const struct ff_word *w = &run->lines.words[text];
+	size_t before = run->out->n_reasons;
+
+	ff_proof_say(run, rule, run->regions[region].path, line, w->p, w->n);
+	if (run->out->n_reasons > before)
+		last_said(run)->conflict = run->regions[region].number;
 }
 
 /* A dropped line of the change is no reason yet: that depends on how many there are. */

@@ -43,6 +43,7 @@ struct ff_proof_excess {
 
 struct ff_proof_region {
 	const char *path;
+	uint32_t number;        /* of its path, from 1 */
 	uint32_t change_lines;  /* that it added or removed */
 	uint32_t dropped, lost; /* lost: with nothing in their place */
 	struct ff_ids vocabulary; /* words of base and both sides, sorted */
@@ -77,6 +78,7 @@ struct ff_proof_count {
 	const struct ff_lines_conflicts *texts;
 	const struct ff_lines_region *region;
 	const char *path;
+	uint32_t number; /* of the region in its text, from 1 */
 };
 int ff_proof_count(struct ff_proof_run *run, const struct ff_proof_count *what, struct ff_err *err);
 

@@ -240,7 +240,8 @@ static void check_writing(struct text *t)
 static int count_region(struct text *t, const struct ff_lines_region *r, struct ff_err *err)
 {
 	size_t first = r->first_hole, last = first + r->n_holes - 1;
-	struct ff_proof_count what = { .texts = &t->found, .region = r, .path = t->what->path };
+	struct ff_proof_count what = { .texts = &t->found, .region = r, .path = t->what->path,
+				       .number = (uint32_t)(r - t->found.regions) + 1 };
 	uint32_t before = 0, behind = 0;
 	const char *from = t->found.settled + r->settled_at, *to = t->found.settled + r->settled_end;
 
