@@ -206,24 +206,14 @@ int ff_cli_prove(struct ff_cli *cli, const struct ff_args *args, struct ff_err *
 
 /* --- resolve */
 
-/* "1", "1,3" or "1-3". */
+/* Those that need nobody else. */
 static int read_rungs(const char *text, unsigned *ret, struct ff_err *err)
 {
-	unsigned rungs = 0;
+	unsigned rungs = FF_RUNGS_RULES;
 
-	for (const char *p = text; p && *p; ) {
-		char from = *p++, to = from;
-
-		if (*p == '-' && p[1]) {
-			to = p[1];
-			p += 2;
-		}
-		if (from < '1' || to > '3' || from > to || (*p && *p++ != ','))
-			return ff_err_set(err, FF_E_USAGE, "--rungs=%.40s: write numbers from 1 to 3, like 1-3 or 1,3", text);
-		for (char r = from; r <= to; r++)
-			rungs |= FF_RUNG_BIT((unsigned)(r - '0'));
-	}
-	*ret = text ? rungs : FF_RUNGS_ALL;
+	if (text && (ff_rungs_read(text, &rungs, NULL) < 0 || rungs & FF_RUNG_BIT(FF_RUNG_MODEL)))
+		return ff_err_set(err, FF_E_USAGE, "--rungs=%.40s: write numbers from 1 to 3, like 1-3 or 1,3", text);
+	*ret = rungs;
 	return 0;
 }
 

@@ -431,10 +431,10 @@ static int on_line(struct bench *b, char words[4][128], struct ff_err *err)
 
 int main(int argc, char **argv)
 {
-	struct bench b = { .random = 1, .rungs = FF_RUNGS_ALL };
+	struct bench b = { .random = 1, .rungs = FF_RUNGS_RULES };
 	struct ff_err err = { 0 };
 	char words[4][128];
-	int64_t rungs = FF_RUNGS_ALL;
+	int64_t rungs = FF_RUNGS_RULES;
 
 	if (argc != 4 || ff_num_i64(argv[2], 0, 1000000, &b.seeds) < 0 || ff_num_i64(argv[3], 0, 255, &rungs) < 0 ||
 	    ff_git_open(argv[1], &b.git, &err) < 0) {

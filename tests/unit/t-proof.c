@@ -32,7 +32,7 @@ static int setup(void **state)
 	memsource_init(&b->mem, &b->source);
 	b->merge = (struct ff_merge){ .source = &b->source, .text = memsource_merge_text };
 	b->bounds = (struct ff_proof_bounds)FF_PROOF_BOUNDS;
-	b->rungs = FF_RUNGS_ALL;
+	b->rungs = FF_RUNGS_RULES;
 	*state = b;
 	return 0;
 }
