@@ -100,6 +100,7 @@ static int delete_last(struct ff_store *s, int64_t job, struct ff_err *err)
 	    run(s, "DELETE FROM ended WHERE job = ?1", job, &changed, err) < 0 ||
 	    run(s, "DELETE FROM drift WHERE job = ?1", job, &changed, err) < 0 ||
 	    run(s, "DELETE FROM timers WHERE job = ?1", job, &changed, err) < 0 ||
+	    run(s, "DELETE FROM resolutions WHERE job = ?1", job, &changed, err) < 0 ||
 	    run(s, "DELETE FROM jobs WHERE id = ?1 AND state >= 5", job, &changed, err) < 0 ||
 	    run(s, "DELETE FROM pushes WHERE id = ?1", push, &changed, err) < 0)
 		return -1;

@@ -166,6 +166,33 @@ static const char *const steps[] = {
 	"INSERT INTO events_of SELECT job, seq, type, at_ms, data FROM events ORDER BY job, seq;"
 	"DROP TABLE events;"
 	"ALTER TABLE events_of RENAME TO events;",
+
+	/*
+	 * 14: resolutions: what the ladder did about a job's conflicts, see resolutions.h; at most
+	 * FF_RESOLUTIONS_MAX rows a job, and they go with it.
+	 */
+	"CREATE TABLE resolutions ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER NOT NULL REFERENCES jobs(id), attempt INTEGER NOT NULL,"
+	" onto BLOB NOT NULL, commit_oid BLOB NOT NULL, path BLOB NOT NULL, line INTEGER NOT NULL, rung INTEGER NOT NULL,"
+	" turn INTEGER NOT NULL, outcome TEXT NOT NULL, how BLOB, text BLOB, objections BLOB, confidence INTEGER NOT NULL,"
+	" time_us INTEGER NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cost_microusd INTEGER NOT NULL,"
+	" entry INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+	" UNIQUE (job, onto, commit_oid, path, line, rung, turn)) STRICT;"
+	"CREATE INDEX resolutions_entry ON resolutions(entry, job) WHERE entry > 0;"
+	/* conflict_stats: a row a day, repository, kind of file, rung and model; goes after retention.spend. */
+	"CREATE TABLE conflict_stats ("
+	" day INTEGER NOT NULL, repo INTEGER NOT NULL, language BLOB NOT NULL, rung INTEGER NOT NULL, model BLOB NOT NULL,"
+	" tried INTEGER NOT NULL, solved INTEGER NOT NULL, refused INTEGER NOT NULL, failed INTEGER NOT NULL, tokens_in INTEGER NOT NULL,"
+	" tokens_out INTEGER NOT NULL, cost_microusd INTEGER NOT NULL, time_us INTEGER NOT NULL,"
+	" PRIMARY KEY (day, repo, language, rung, model)) STRICT, WITHOUT ROWID;"
+	/* memory: answers to conflicts, see memory.h; at most memory.entries of them, the ones used least lately go. */
+	"CREATE TABLE memory ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, repo INTEGER NOT NULL, key BLOB NOT NULL CHECK (length(key) = 32), path BLOB NOT NULL,"
+	" base BLOB NOT NULL, target BLOB NOT NULL, change BLOB NOT NULL, result BLOB NOT NULL, rung INTEGER NOT NULL,"
+	" job INTEGER NOT NULL, created_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL, uses INTEGER NOT NULL,"
+	" revoked_ms INTEGER NOT NULL) STRICT;"
+	"CREATE UNIQUE INDEX memory_key ON memory(key, repo) WHERE revoked_ms = 0;"
+	"CREATE INDEX memory_used ON memory(used_ms, id) WHERE revoked_ms = 0;",
 };
 
 static int user_version(struct sqlite3 *db, int *ret)

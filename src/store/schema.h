@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 
-#define FF_SCHEMA_VERSION 13
+#define FF_SCHEMA_VERSION 14
 
 struct sqlite3;
 

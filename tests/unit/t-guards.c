@@ -186,6 +186,7 @@ static void dead_letters_of_an_older_record(void **state)
 				      " DROP TABLE clock; DROP TABLE ended; DROP TABLE audit; DROP TABLE tokens;"
 				      " ALTER TABLE jobs DROP COLUMN approved_oid;"
 				      " DROP TABLE requests; DROP TABLE spend; DROP TABLE secrets;"
+				      " DROP TABLE resolutions; DROP TABLE conflict_stats; DROP TABLE memory;"
 				      " CREATE TABLE answers (job INTEGER, key BLOB, attempt INTEGER, model TEXT, status INTEGER, tokens_in INTEGER,"
 				      " tokens_out INTEGER, cache_read INTEGER, cache_write INTEGER, latency_ms INTEGER, at_ms INTEGER);"
 				      " DROP TABLE numbers; DROP TABLE events; CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT,"

@@ -646,7 +646,7 @@ static void events_of_an_older_version(void **state)
 	struct seen s = { 0, 0, NULL };
 
 	ff_store_close(&w->s);
-	stranger_does(w, "DROP TABLE events; DROP TABLE numbers;"
+	stranger_does(w, "DROP TABLE events; DROP TABLE numbers; DROP TABLE resolutions; DROP TABLE conflict_stats; DROP TABLE memory;"
 		" CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER NOT NULL, type INTEGER NOT NULL,"
 		" at_ms INTEGER NOT NULL, data TEXT NOT NULL) STRICT; CREATE INDEX events_job ON events(job, seq);"
 		" INSERT INTO events VALUES (70, 1, 5, 21, '{}'), (71, 2, 5, 21, '{}'), (72, 1, 5, 21, '{\"text\":\"x\"}'), (99, 3, 5, 21, '');"
