@@ -151,7 +151,7 @@ json_t *ff_job_message(struct ff_core *core, const struct ff_job *job, const cha
 
 	ff_core_policy(core, job->source_ref, &policy);
 	source = ff_spec_source_name(&policy, job->source_ref);
-	return json_pack("{s:I,s:i,s:s,s:I,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:s,s:I,s:o,s:s,s:s,s:o}",
+	return json_pack("{s:I,s:i,s:s,s:I,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:s,s:s,s:I,s:o,s:s,s:s,s:o}",
 			 "job", (json_int_t)job->id, "attempt", job->attempt, "uuid", job->uuid,
 			 "repo_id", (json_int_t)job->repo, "repo", repo_url,
 			 "source_ref", ff_json_from_bytes(job->source_ref), "source_oid", job->source_oid,
@@ -159,6 +159,7 @@ json_t *ff_job_message(struct ff_core *core, const struct ff_job *job, const cha
 			 "task", ff_json_from_bytes(job->spec.task), "task_from", ff_json_from_bytes(job->spec.task_from),
 			 "pusher", ff_json_from_bytes(job->pusher), "url", url, "env", env_json(core, job),
 			 "driver", job_setting(core, job, "driver", FF_CONF_AGENT_DRIVER),
+			 "rungs", job_setting(core, job, "rungs", FF_CONF_RESOLVE_RUNGS),
 			 "deadline_ms", (json_int_t)ff_conf_int(core->conf, FF_CONF_JOB_DEADLINE),
 			 "steps", steps_json(job), "base_oid", job->base_oid,
 			 "approved_oid", job->approved_oid, "result_ref", ff_json_from_bytes(job->result_ref));

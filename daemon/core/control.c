@@ -160,6 +160,7 @@ static void end_watch(struct ff_request *r)
 	}
 	data = ff_job_to_json(core, job);
 	(void)json_object_set_new(data, "drift", ff_drift_json(core, job));
+	(void)json_object_set_new(data, "resolutions", ff_resolutions_json(core, job->id));
 	ff_reply_end(r, NULL, data);
 }
 

@@ -460,6 +460,12 @@ void ff_drift_take(struct ff_core *core, const json_t *msg, ff_drift_done_fn don
 /* What is known of a job: null when its target has not moved. */
 json_t *ff_drift_json(struct ff_core *core, const struct ff_job *job);
 
+/* --- resolutions.c: what became of conflicts -------------------------------------- */
+/* A `resolution` message about this job, within a turn. */
+int ff_resolution_take(struct ff_core *core, const struct ff_job *job, const json_t *msg, struct ff_err *err);
+/* All that is known of a job's conflicts, path by path. */
+json_t *ff_resolutions_json(struct ff_core *core, int64_t job);
+
 /* --- backup.c, restore.c ------------------------------------------------------- */
 void ff_backup_init(struct ff_core *core); /* removes what an earlier one left */
 void ff_backup_fini(struct ff_core *core);

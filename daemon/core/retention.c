@@ -18,6 +18,7 @@
 #include "store/audit.h"
 #include "store/retention.h"
 #include "store/tokens.h"
+#include "store/resolutions.h"
 #include "store/spend.h"
 
 /* Between two steps, and the bounds of the time between two passes. */
@@ -222,6 +223,7 @@ static int shrink(struct ff_retention *r, bool *ret_over, struct ff_err *err)
 		     ff_token_expire(r->core->store, ff_age_now(r->core) - keep, err) < 0))
 		return -1;
 	if (ff_spend_forget(r->core->store, ff_age_now(r->core) - time_of(r->core, FF_CONF_RETENTION_SPEND), err) < 0 ||
+	    ff_resolution_forget(r->core->store, ff_age_now(r->core) - time_of(r->core, FF_CONF_RETENTION_SPEND), err) < 0 ||
 	    ff_age_save(r->core, err) < 0 || ff_retention_shrink(r->core->store, ret_over, err) < 0)
 		return -1;
 	if (*ret_over && r->forgotten)

@@ -160,6 +160,15 @@ static void take_event(struct worker *w, const json_t *msg)
 		ff_log_warn(&w->core->log, "worker.event", "job %" PRId64 ": %s", w->job, err.text);
 }
 
+static void take_resolution(struct worker *w, const json_t *msg)
+{
+	struct ff_err err = { 0 };
+
+	if ((ff_turn_open(w->core, &err) < 0 || !know(w, &err) || ff_resolution_take(w->core, w->known, msg, &err) < 0) &&
+	    !w->core->turn_failed)
+		ff_log_warn(&w->core->log, "worker.resolution", "job %" PRId64 ": %s", w->job, err.text);
+}
+
 static void take_step(struct worker *w, const json_t *msg)
 {
 	FF_AUTO(ff_event_in_fini) struct ff_event_in in;
@@ -252,6 +261,8 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 		take_log(w, msg);
 	else if (type == FF_MSG_DONE)
 		take_done(w, msg);
+	else if (type == FF_MSG_RESOLUTION)
+		take_resolution(w, msg);
 	else if (type == FF_MSG_PUBLISH)
 		ff_tunnel_take(w->core, w->job, chan, msg);
 }

@@ -20,6 +20,8 @@
 #define LISTED 50
 #define MESSAGE_MAX (64 * 1024)
 #define NUMBER_MAX 1000000 /* of K */
+/* Of what was tried; the job knows the rest. */
+#define TRIED_MAX (32 * 1024)
 
 void ff_conflict_fini(struct ff_conflict *c)
 {
@@ -160,7 +162,7 @@ int ff_conflict_find(struct ff_run *run, struct ff_conflict *ret, struct ff_err 
 
 /* --- the commits */
 
-static void describe(struct ff_run *run, const struct ff_rebase_result *r, struct ff_buf *out)
+static void describe(struct ff_run *run, const struct ff_rebase_result *r, const char *tried, struct ff_buf *out)
 {
 	FF_AUTO(ff_free) char *subject = ff_text_shown(r->at_subject ? r->at_subject : "", 60);
 	FF_AUTO(ff_free) char *branch = ff_run_branch(run, ff_conf_str(run->conf, FF_CONF_PUBLISH_CONFLICT_PREFIX), NULL);
@@ -175,6 +177,8 @@ static void describe(struct ff_run *run, const struct ff_rebase_result *r, struc
 	}
 	if (r->merge->n_conflicts > LISTED)
 		(void)ff_buf_addf(out, "  and %zu more\n", r->merge->n_conflicts - LISTED);
+	if (*tried && strlen(tried) < TRIED_MAX)
+		(void)ff_buf_addf(out, "\nWhat was tried:\n\n%s", tried);
 	(void)ff_buf_addf(out, "\nTo go on, put the files as they must be on top of this commit:\n\n"
 			  "  git fetch origin %s && git checkout FETCH_HEAD\n  (edit) && git commit -a\n"
 			  "  git push origin HEAD:%s\n\n" FF_TRAILER_JOB ": %" PRId64 "\n", name, name, run->task.job);
@@ -189,7 +193,7 @@ static int commit(struct ff_run *run, const char *tree, const char *const *paren
 			     .author = who, .committer = who, .message = message }, ret_oid, err);
 }
 
-int ff_conflict_write(struct ff_run *run, const struct ff_rebase_result *r, bool answered, char *ret_conflict,
+int ff_conflict_write(struct ff_run *run, const struct ff_rebase_result *r, bool answered, const char *tried, char *ret_conflict,
 		      char *ret_stop, struct ff_err *err)
 {
 	const char *tree = r->partial[0] ? r->partial : r->tree;
@@ -202,7 +206,7 @@ int ff_conflict_write(struct ff_run *run, const struct ff_rebase_result *r, bool
 	json_decref(o);
 	ff_assert(json);
 	ff_buf_init(&text, MESSAGE_MAX);
-	describe(run, r, &text);
+	describe(run, r, tried, &text);
 	return commit(run, tree, below, 1, text.data, ret_conflict, err) < 0 ||
 	       commit(run, tree, held, 2, json, ret_stop, err) < 0 ? -1 : 0;
 }

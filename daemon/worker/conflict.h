@@ -42,8 +42,8 @@ struct ff_conflict {
 
 int ff_conflict_find(struct ff_run *run, struct ff_conflict *ret, struct ff_err *err);
 void ff_conflict_fini(struct ff_conflict *c);
-/* Writes both commits, without moving a ref. */
-int ff_conflict_write(struct ff_run *run, const struct ff_rebase_result *r, bool answered, char *ret_conflict,
+/* Writes both commits, without moving a ref. tried: lines about what the ladder did, "" for nothing. */
+int ff_conflict_write(struct ff_run *run, const struct ff_rebase_result *r, bool answered, const char *tried, char *ret_conflict,
 		      char *ret_stop, struct ff_err *err);
 
 #endif

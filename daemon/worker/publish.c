@@ -41,9 +41,9 @@ void ff_run_note(struct ff_run *run, const char *lines)
 
 static void note(struct ff_run *run, const struct ff_run_branch_change *c)
 {
-	FF_AUTO(ff_free) char *lines = ff_asprintf("%s: %s\nCommit: %s\nTarget: %s %s\n%s", c->what,
+	FF_AUTO(ff_free) char *lines = ff_asprintf("%s: %s\nCommit: %s\nTarget: %s %s\n%s%s", c->what,
 						   c->branch + strlen(FF_HEADS), c->oid, run->task.target, c->base,
-						   run->look_at ? run->look_at : "");
+						   run->look_at ? run->look_at : "", run->resolved ? run->resolved : "");
 
 	ff_run_note(run, lines);
 }

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "conf/conf.h"
 #include "daemon/worker/conflict.h"
+#include "daemon/worker/ladder.h"
 #include "daemon/worker/run.h"
 #include "engine/engine.h"
 #include "git/pack.h"
@@ -27,6 +28,7 @@
 struct work {
 	struct ff_run *run;
 	struct ff_engine engine;
+	struct ff_ladder ladder;
 	const char *commit;      /* what the job made, before any rebase */
 	char base[FF_GIT_OID];   /* the target that was used */
 	char conflict[FF_GIT_OID], stop[FF_GIT_OID]; /* commits, after a conflict */
@@ -39,6 +41,7 @@ struct work {
 
 static void work_fini(struct work *w)
 {
+	ff_ladder_fini(&w->ladder);
 	ff_engine_fini(&w->engine);
 	ff_conflict_fini(&w->found);
 	ff_rebase_result_fini(&w->r);
@@ -71,25 +74,68 @@ static int progress(void *arg, size_t done, size_t total)
 
 /* --- rebasing */
 
-/* From where it stopped, or the commits of tip onto w->base. */
-static int call(struct work *w, const char *tip, const struct ff_rebase_stop *stop, struct ff_rebase_result *ret,
-		struct ff_err *err)
+static void set_up(struct work *w, const char *tip, struct ff_rebase *ret)
 {
-	struct ff_rebase what = {
+	*ret = (struct ff_rebase){
 		.onto = w->base, .tip = tip, .committer = ff_run_person(w->run), .progress = progress, .arg = w,
 	};
+	ff_engine_rebase(&w->engine, ret);
+}
+
+/* From where it stopped, or the commits of tip onto w->base. */
+static int call(struct work *w, const struct ff_rebase *what, const struct ff_rebase_stop *stop, struct ff_rebase_result *ret,
+		struct ff_err *err)
+{
 	char tree[FF_GIT_OID];
 	FF_AUTO(ff_git_commit_info_fini) struct ff_git_commit_info answer = { 0 };
 
-	ff_engine_rebase(&w->engine, &what);
 	if (!stop)
-		return ff_rebase(w->run->git, &what, ret, err);
+		return ff_rebase(w->run->git, what, ret, err);
 	if (w->found.answer != FF_ANSWER_GIVEN)
-		return ff_rebase_continue(w->run->git, &what, stop, NULL, ret, err);
+		return ff_rebase_continue(w->run->git, what, stop, NULL, ret, err);
 	if (ff_git_commit_info(w->run->git, w->found.tip, &answer, err) < 0)
 		return -1;
 	memcpy(tree, answer.tree, sizeof tree);
-	return ff_rebase_continue(w->run->git, &what, stop, tree, ret, err);
+	return ff_rebase_continue(w->run->git, what, stop, tree, ret, err);
+}
+
+/* Past every conflict that the ladder solves. */
+static int climb(struct work *w, const struct ff_rebase *what, struct ff_rebase_result *r, struct ff_err *err)
+{
+	char tree[FF_GIT_OID];
+	int rc = 0;
+
+	while (r->conflict && (rc = ff_ladder_climb(&w->ladder, r, tree, err)) > 0) {
+		FF_AUTO(ff_rebase_result_fini) struct ff_rebase_result next = { 0 };
+		const struct ff_rebase_stop stop = r->stop;
+
+		if (ff_rebase_continue(w->run->git, what, &stop, tree, &next, err) < 0)
+			return -1;
+		ff_rebase_result_fini(r);
+		*r = next;
+		next = (struct ff_rebase_result){ 0 };
+	}
+	return rc < 0 ? -1 : 0;
+}
+
+/* What is refused as a whole is as if no rung had been there: the first conflict is shown. */
+static int call_and_climb(struct work *w, const char *tip, const struct ff_rebase_stop *stop, struct ff_rebase_result *ret,
+			  struct ff_err *err)
+{
+	bool given = stop && w->found.answer == FF_ANSWER_GIVEN;
+	struct ff_rebase what;
+	int rc;
+
+	set_up(w, tip, &what);
+	ff_ladder_begin(&w->ladder);
+	if (call(w, &what, stop, ret, err) < 0 || climb(w, &what, ret, err) < 0)
+		return -1;
+	rc = ret->conflict ? 1 : ff_ladder_prove(&w->ladder, &what, stop, given, ret, err);
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	ff_rebase_result_fini(ret);
+	*ret = (struct ff_rebase_result){ 0 };
+	return call(w, &what, stop, ret, err);
 }
 
 /* The same with its new objects in one pack, and those of the conflict if it ends in one. */
@@ -99,8 +145,8 @@ static int rebase(struct work *w, const char *tip, const struct ff_rebase_stop *
 	struct ff_git *git = w->run->git;
 
 	ff_git_pack_begin(git, true, w->engine.max_memory);
-	if (call(w, tip, stop, &r, err) < 0 ||
-	    (r.conflict && ff_conflict_write(w->run, &r, w->answered, w->conflict, w->stop, err) < 0) ||
+	if (call_and_climb(w, tip, stop, &r, err) < 0 ||
+	    (r.conflict && ff_conflict_write(w->run, &r, w->answered, w->ladder.tried.data, w->conflict, w->stop, err) < 0) ||
 	    ff_git_pack_commit(git, NULL, err) < 0) {
 		ff_git_pack_drop(git);
 		return -1;
@@ -333,6 +379,8 @@ static int finish(struct work *w, char *ret_tip, char *ret_base, struct ff_outco
 	struct ff_run *run = w->run;
 	const struct ff_report made = { .oid = w->r.tip, .base_oid = w->base };
 
+	ff_free(&run->resolved);
+	run->resolved = w->ladder.note.len ? ff_buf_take(&w->ladder.note) : NULL;
 	ff_report_logf(run, "rebased on %s at %.12s: %zu of %zu commits", run->task.target, w->base, w->r.applied, w->r.total);
 	if (w->r.upstream)
 		ff_report_logf(run, "left out %zu commits that %s has already", w->r.upstream, run->task.target);
@@ -356,6 +404,8 @@ int ff_run_rebase(struct ff_run *run, const char *commit, char *ret_tip, char *r
 	int rc;
 
 	ff_engine_init(&w.engine, run->conf, getenv("PATH"), getenv("TMPDIR"));
+	if (ff_ladder_init(&w.ladder, run, &w.engine, err) < 0)
+		return -1;
 	if (ff_report_step(run, FF_STEP_REBASE, false, NULL, err) < 0 || ff_conflict_find(run, &w.found, err) < 0)
 		return -1;
 	rc = begin(&w, out, err);

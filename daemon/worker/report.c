@@ -56,6 +56,19 @@ static json_t *start(const struct ff_run *run, const struct ff_report *what)
 	return msg;
 }
 
+static void clean_texts(const struct ff_run *run, json_t *o)
+{
+	static const char *const keys[] = { "how", "text", "objections", "dropped", "reasons" };
+
+	for (size_t i = 0; i < FF_ARRAY_LEN(keys); i++) {
+		const char *text = json_string_value(json_object_get(o, keys[i]));
+		FF_AUTO(ff_free) char *clean = text ? ff_redact_text(run->redact, text) : NULL;
+
+		if (clean)
+			set(o, keys[i], ff_json_from_bytes(clean));
+	}
+}
+
 /* Not answered: a core that is gone is noticed at the next step. */
 static void tell(struct ff_run *run, enum ff_msg_type type, json_t *msg)
 {
@@ -119,6 +132,18 @@ void ff_report_event(struct ff_run *run, enum ff_event_type type, const struct f
 
 	set(msg, "type", json_string(ff_event_name(type)));
 	tell(run, FF_MSG_EVENT, msg);
+}
+
+void ff_report_resolution(struct ff_run *run, json_t *msg)
+{
+	json_t *try;
+	size_t i;
+
+	(void)json_object_set_new(msg, "attempt", json_integer(run->task.attempt));
+	clean_texts(run, msg);
+	json_array_foreach(json_object_get(msg, "tries"), i, try)
+		clean_texts(run, try);
+	tell(run, FF_MSG_RESOLUTION, msg);
 }
 
 /* Asks and waits until it is on disk. Takes msg. */

@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <jansson.h>
+
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/sandbox/sandbox.h"
@@ -33,6 +35,7 @@ struct ff_run {
 	struct ff_redact *redact;     /* the secrets that the job was given: in nothing that leaves it */
 	struct ff_git *git;
 	char *look_at;                /* lines "Look-at: ...", once the result was looked through */
+	char *resolved;               /* lines "Resolution: ..." and "Dropped: ...", once it was rebased; NULL: none */
 	char *dir, *ws;               /* the job's folder, and the work tree in it */
 	int lock_fd;                  /* of the folder; held as long as we live */
 	char *tool;                   /* flowforge-tool */
@@ -84,6 +87,8 @@ void ff_report_event(struct ff_run *run, enum ff_event_type type, const struct f
 /* Returns when core has it on disk. */
 int ff_report_step(struct ff_run *run, enum ff_step_kind step, bool finished, const struct ff_report *what,
 		   struct ff_err *err);
+/* A `resolution` message but for its attempt; taken. Not answered. */
+void ff_report_resolution(struct ff_run *run, json_t *msg);
 /* The last word. failure NULL: outcome says it. */
 int ff_report_done(struct ff_run *run, const struct ff_outcome *outcome, const struct ff_err *failure,
 		   struct ff_err *err);

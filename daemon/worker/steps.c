@@ -66,6 +66,7 @@ void ff_run_fini(struct ff_run *run)
 	ff_task_fini(&run->task);
 	ff_git_close(&run->git);
 	ff_free(&run->look_at);
+	ff_free(&run->resolved);
 	ff_free(&run->dir);
 	ff_free(&run->ws);
 	ff_free(&run->tool);

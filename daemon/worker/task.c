@@ -123,7 +123,7 @@ static int read_all(const json_t *msg, int *secrets_fd, struct ff_task *t, struc
 	    need_bytes(msg, "task", &t->text, err) || ff_msg_bytes(msg, "task_from", &t->text_from, err) ||
 	    ff_msg_bytes(msg, "url", &t->url, err) || ff_msg_bytes(msg, "token", &t->token, err) || read_oid(msg, "source_oid", t->source_oid, err) ||
 	    read_oid(msg, "base_oid", t->base_oid, err) || read_oid(msg, "approved_oid", t->approved_oid, err) || read_steps(msg, t, err) ||
-	    read_env(msg, t, err) || ff_msg_bytes(msg, "driver", &t->driver, err) ||
+	    read_env(msg, t, err) || ff_msg_bytes(msg, "driver", &t->driver, err) || ff_msg_bytes(msg, "rungs", &t->rungs, err) ||
 	    (*secrets_fd >= 0 && read_secrets(ff_steal_fd(secrets_fd), t, err)))
 		return -1;
 	t->attempt = (int)attempt;
@@ -157,6 +157,7 @@ void ff_task_fini(struct ff_task *task)
 		ff_wipe(task->token, strlen(task->token));
 	ff_free(&task->token);
 	ff_free(&task->driver);
+	ff_free(&task->rungs);
 	for (char **p = task->env; p && *p; p++) {
 		ff_wipe(*p, strlen(*p)); /* some are secrets */
 		ff_free(p);

@@ -25,6 +25,7 @@ struct ff_task {
 	char **env;          /* NAME=value, NULL-terminated; those from secrets last */
 	size_t n_plain;      /* how many are not from secrets */
 	char *driver;        /* "builtin", ... */
+	char *rungs;         /* of the ladder; NULL: none */
 	int64_t deadline_ms; /* of the agent's run, a duration */
 	/* What earlier attempts have finished. */
 	bool done[FF_STEP_LIMIT];

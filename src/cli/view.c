@@ -261,6 +261,7 @@ void ff_view_job(const struct ff_print *p, const json_t *job, int64_t now_ms)
 	field(p, "wait until", ff_view_str(job, "wait_until"));
 	name_field(p, job, "result", "result_branch", "result_oid");
 	conflicts_field(p, job);
+	ff_view_ladder(p, job);
 	drift_field(p, job);
 	usage_field(p, job);
 	time_field(p, job, "created", now_ms);

@@ -25,6 +25,8 @@ enum ff_colour ff_view_state_colour(const char *state);
 void ff_view_list(const struct ff_print *p, const json_t *jobs, int64_t now_ms);
 /* Everything about one job. */
 void ff_view_job(const struct ff_print *p, const json_t *job, int64_t now_ms);
+/* viewladder.c: what became of its conflicts, if it had any. */
+void ff_view_ladder(const struct ff_print *p, const json_t *job);
 /* "job 12 completed: result in claude-results/x-12", one line. */
 void ff_view_summary(const struct ff_print *p, const json_t *job);
 /* One line; with its job's number when with_job. */

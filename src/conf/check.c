@@ -94,6 +94,15 @@ static int check_variable(const char *text, struct ff_err *err)
 	return 0;
 }
 
+#define RUNGS 4 /* of the ladder, src/resolve */
+
+static int check_rungs(const char *text, struct ff_err *err)
+{
+	unsigned bits;
+
+	return ff_num_digits(text, RUNGS, &bits) == 0 ? 0 : bad(err, "must be numbers of rungs, like 1-3 or 1,3, or none");
+}
+
 static int check_target(const char *text, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *ref = ff_asprintf("%s%s", FF_HEADS, text);
@@ -258,6 +267,7 @@ static const struct {
 	enum ff_conf_key key;
 	int (*check)(const char *text, struct ff_err *err);
 } checks[] = {
+	{ FF_CONF_RESOLVE_RUNGS, check_rungs },
 	{ FF_CONF_SERVER_URL, check_server_url },
 	{ FF_CONF_TRIGGER_REFS, check_trigger },
 	{ FF_CONF_HOOK_PUSHER_VARIABLE, check_variable },

@@ -12,7 +12,7 @@
  * the nearest known name; messages are "file:line: text".
  *
  * Beside the table there are sections with a name:
- *     [branch "GLOB"]        task, target, driver, environment, secrets: of
+ *     [branch "GLOB"]        task, target, driver, environment, secrets, rungs: of
  *                            branches that match (full ref glob, or a branch
  *                            glob without refs/heads/); the first section
  *                            that sets a key wins

@@ -35,7 +35,7 @@ struct ff_conf_value {
 /* The keys of a [branch] section. */
 enum ff_conf_branch_key {
 	FF_CONF_BRANCH_TASK, FF_CONF_BRANCH_TARGET, FF_CONF_BRANCH_DRIVER, FF_CONF_BRANCH_ENVIRONMENT,
-	FF_CONF_BRANCH_SECRETS, FF_CONF_BRANCH_KEYS
+	FF_CONF_BRANCH_SECRETS, FF_CONF_BRANCH_RUNGS, FF_CONF_BRANCH_KEYS
 };
 /* Their names, NULL-terminated. */
 extern const char *const ff_conf_branch_keys[FF_CONF_BRANCH_KEYS + 1];

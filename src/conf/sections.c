@@ -22,6 +22,7 @@
 const char *const ff_conf_branch_keys[FF_CONF_BRANCH_KEYS + 1] = {
 	[FF_CONF_BRANCH_TASK] = "task", [FF_CONF_BRANCH_TARGET] = "target", [FF_CONF_BRANCH_DRIVER] = "driver",
 	[FF_CONF_BRANCH_ENVIRONMENT] = "environment", [FF_CONF_BRANCH_SECRETS] = "secrets",
+	[FF_CONF_BRANCH_RUNGS] = "rungs",
 };
 static const char *const env_keys[] = { "variable", NULL };
 
@@ -81,6 +82,7 @@ static int branch_check(enum ff_conf_branch_key key, const char *value, struct f
 	static const enum ff_conf_key like[] = {
 		[FF_CONF_BRANCH_TARGET] = FF_CONF_JOB_TARGET, [FF_CONF_BRANCH_DRIVER] = FF_CONF_AGENT_DRIVER,
 		[FF_CONF_BRANCH_ENVIRONMENT] = FF_CONF_JOB_ENVIRONMENT, [FF_CONF_BRANCH_SECRETS] = FF_CONF_JOB_SECRETS,
+		[FF_CONF_BRANCH_RUNGS] = FF_CONF_RESOLVE_RUNGS,
 	};
 
 	if (key == FF_CONF_BRANCH_TASK)

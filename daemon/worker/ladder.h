@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FF_WORKER_LADDER_H
+#define FF_WORKER_LADDER_H
+
+/*
+ * The ladder (src/resolve) at work in a job: what a rebase stops at is tried
+ * rung by rung, what comes out is proved, and core is told of all of it.
+ *
+ *     ff_ladder_begin(l)                            a rebase begins
+ *     while (it stops at a conflict)
+ *             ff_ladder_climb(l, &result, tree)     1: go on with this tree
+ *     ff_ladder_prove(l, ...)                       all commits, before and after
+ *
+ * Only what has passed both is published.
+ */
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "daemon/worker/run.h"
+#include "git/rebase.h"
+
+struct ff_engine;
+
+struct ff_ladder { /* ff_ladder_fini */
+	struct ff_run *run;
+	const struct ff_engine *engine;
+	unsigned rungs;
+	bool off;            /* nothing is tried any more: what it came to was refused as a whole */
+	size_t solved;       /* commits that it solved since begin */
+	struct ff_buf tried; /* of the last conflict: what was tried, in lines for people */
+	struct ff_buf note;  /* "Resolution: ..." lines for the note */
+};
+
+int ff_ladder_init(struct ff_ladder *l, struct ff_run *run, const struct ff_engine *engine, struct ff_err *err);
+void ff_ladder_fini(struct ff_ladder *l);
+void ff_ladder_begin(struct ff_ladder *l);
+/*
+ * 1: the conflict is solved, and ret_tree is the proved tree of the commit.
+ * 0: it is not; r->partial has what could be solved of it. New objects go
+ * where ff_git_pack_begin() says.
+ */
+int ff_ladder_climb(struct ff_ladder *l, struct ff_rebase_result *r, char *ret_tree, struct ff_err *err);
+/*
+ * The series as it was and as it is now. 1: proved (also when nothing had to
+ * be solved); 0: refused, which core is told, and from now on it is off. from
+ * and given as in git/rebaseproof.h.
+ */
+int ff_ladder_prove(struct ff_ladder *l, const struct ff_rebase *what, const struct ff_rebase_stop *from, bool given,
+		    const struct ff_rebase_result *r, struct ff_err *err);
+
+#endif
