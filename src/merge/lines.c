@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Splitting texts into lines, and giving equal lines equal numbers: one hash
- * table for the three texts of a merge.
+ * table for the three texts of a merge.  The three are mostly alike, and what
+ * a text shares with the first one at its begin and its end is copied from
+ * there: only the lines between are looked for and hashed.
  */
 #include "merge/lines.h"
 
@@ -25,21 +27,127 @@ static uint32_t count_lines(const char *data, size_t len)
 	return n;
 }
 
-static void split(struct ff_lines *text)
+/* Lines from `first` on, which begin at byte `at`; returns how many there are up to byte `end`. */
+static uint32_t split_part(struct ff_lines *text, uint32_t first, size_t at, size_t end)
 {
-	const char *end = text->data + text->len, *p = text->data;
-	uint32_t n = 0;
+	const char *p = text->data + at, *stop = text->data + end;
+	uint32_t n = first;
 
-	text->start = ff_calloc((size_t)text->n + 1, sizeof *text->start);
-	text->class = ff_calloc(text->n, sizeof *text->class);
-	while (p < end) {
-		const char *nl = memchr(p, '\n', (size_t)(end - p));
+	while (p < stop) {
+		const char *nl = memchr(p, '\n', (size_t)(stop - p));
 
 		text->start[n++] = (uint32_t)(p - text->data);
-		p = nl ? nl + 1 : end;
+		p = nl ? nl + 1 : stop;
 	}
-	text->start[n] = (uint32_t)text->len;
+	return n - first;
 }
+
+/* --- what two texts share */
+
+/* Lines that are the same in a text and in the one that it is held against, at the begin and at the end. */
+struct shared {
+	uint32_t head, tail;
+};
+
+static size_t same_bytes(const char *a, const char *b, size_t most)
+{
+	size_t n = 0;
+	uint64_t x, y;
+
+	for (; n + sizeof x <= most; n += sizeof x) {
+		memcpy(&x, a + n, sizeof x);
+		memcpy(&y, b + n, sizeof y);
+		if (x != y)
+			break;
+	}
+	while (n < most && a[n] == b[n])
+		n++;
+	return n;
+}
+
+/* The same from the end; a and b point behind it. */
+static size_t same_bytes_back(const char *a, const char *b, size_t most)
+{
+	size_t n = 0;
+	uint64_t x, y;
+
+	for (; n + sizeof x <= most; n += sizeof x) {
+		memcpy(&x, a - n - sizeof x, sizeof x);
+		memcpy(&y, b - n - sizeof y, sizeof y);
+		if (x != y)
+			break;
+	}
+	while (n < most && a[-1 - (ptrdiff_t)n] == b[-1 - (ptrdiff_t)n])
+		n++;
+	return n;
+}
+
+/* The first line that begins at that byte or behind it; n when there is none. */
+static uint32_t line_from(const struct ff_lines *text, size_t byte)
+{
+	uint32_t low = 0, high = text->n;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (text->start[mid] >= byte)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low;
+}
+
+/* `with` is split already. A last line that does not end counts at the end alone. */
+static struct shared share(const struct ff_lines *text, const struct ff_lines *with)
+{
+	size_t shorter = text->len < with->len ? text->len : with->len, bytes, head_end;
+	struct shared s;
+
+	bytes = same_bytes(text->data, with->data, shorter);
+	while (bytes && with->data[bytes - 1] != '\n')
+		bytes--;
+	s.head = line_from(with, bytes);
+	head_end = bytes;
+	bytes = same_bytes_back(text->data + text->len, with->data + with->len, shorter - head_end);
+	s.tail = with->n - line_from(with, with->len - bytes);
+	if (s.tail) { /* a line here, but there the end of a longer one? */
+		size_t begin = text->len - (with->len - with->start[with->n - s.tail]);
+
+		if (begin && text->data[begin - 1] != '\n')
+			s.tail--;
+	}
+	return s;
+}
+
+/* Splits it, and copies from `with` (split, with classes) what they share; the lines between have no class yet. */
+static struct shared split_like(struct ff_lines *text, const struct ff_lines *with)
+{
+	struct shared s = share(text, with);
+	uint32_t with_tail = with->n - s.tail, middle;
+	size_t at = with->start[s.head], tail_len = with->len - with->start[with_tail];
+
+	middle = count_lines(text->data + at, text->len - tail_len - at);
+	text->n = s.head + middle + s.tail;
+	text->start = ff_calloc((size_t)text->n + 1, sizeof *text->start);
+	text->class = ff_calloc(text->n, sizeof *text->class);
+	memcpy(text->start, with->start, s.head * sizeof *text->start);
+	ff_assert(split_part(text, s.head, at, text->len - tail_len) == middle);
+	for (uint32_t i = 0; i < s.tail; i++)
+		text->start[s.head + middle + i] = (uint32_t)(with->start[with_tail + i] + text->len - with->len);
+	text->start[text->n] = (uint32_t)text->len;
+	return s;
+}
+
+static void copy_classes(struct ff_lines *text, const struct ff_lines *with, struct shared s)
+{
+	if (s.head)
+		memcpy(text->class, with->class, s.head * sizeof *text->class);
+	if (s.tail)
+		memcpy(text->class + text->n - s.tail, with->class + with->n - s.tail, s.tail * sizeof *text->class);
+}
+
+/* --- classes */
 
 /* Fast, and no more: whoever chooses lines that collide makes his own merge slow. */
 static uint32_t hash_line(const char *p, size_t n)
@@ -101,20 +209,31 @@ static uint32_t class_of(struct class_table *t, const char *line, uint32_t len)
 	return t->slots[at].class - 1;
 }
 
-static void classify(struct ff_lines_set *set)
+static void classify(struct class_table *t, struct ff_lines *text, struct shared known)
 {
-	size_t lines = (size_t)set->text[0].n + set->text[1].n + set->text[2].n, size = 64;
-	struct class_table t = { 0 };
+	for (uint32_t l = known.head; l < text->n - known.tail; l++)
+		text->class[l] = class_of(t, text->data + text->start[l], text->start[l + 1] - text->start[l]);
+}
 
-	while (size < lines * 2)
-		size *= 2;
-	t.slots = ff_calloc(size, sizeof *t.slots);
-	t.mask = size - 1;
+static void split_all(struct ff_lines_set *set)
+{
+	static uint32_t begin;
+	static const struct ff_lines nothing = { .data = "", .start = &begin };
+	const struct ff_lines *with[3] = { &nothing, &set->text[0], &set->text[set->text[0].len ? 0 : 1] };
+	struct class_table t = { .mask = 63 };
+	struct shared shared[3];
+	size_t lines = 0;
+
 	for (int i = 0; i < 3; i++) {
-		struct ff_lines *x = &set->text[i];
-
-		for (uint32_t l = 0; l < x->n; l++)
-			x->class[l] = class_of(&t, x->data + x->start[l], x->start[l + 1] - x->start[l]);
+		shared[i] = split_like(&set->text[i], with[i]);
+		lines += set->text[i].n - shared[i].head - shared[i].tail;
+	}
+	while (t.mask < lines * 2)
+		t.mask = t.mask * 2 + 1;
+	t.slots = ff_calloc(t.mask + 1, sizeof *t.slots);
+	for (int i = 0; i < 3; i++) {
+		copy_classes(&set->text[i], with[i], shared[i]);
+		classify(&t, &set->text[i], shared[i]);
 	}
 	set->n_classes = t.n;
 	ff_free(&t.slots);
@@ -124,7 +243,7 @@ static void classify(struct ff_lines_set *set)
 int ff_lines_split(const struct ff_merge_bytes *const texts[3], struct ff_lines_set *ret_set, struct ff_err *err)
 {
 	struct ff_lines_set set = { 0 };
-	uint64_t lines = 0;
+	uint64_t bytes = 0, lines = 0;
 
 	for (int i = 0; i < 3; i++) {
 		if (texts[i]->len > MAX_BYTES)
@@ -132,14 +251,13 @@ int ff_lines_split(const struct ff_merge_bytes *const texts[3], struct ff_lines_
 					  texts[i]->len);
 		set.text[i].data = texts[i]->len ? (const char *)texts[i]->data : "";
 		set.text[i].len = texts[i]->len;
-		set.text[i].n = count_lines(set.text[i].data, set.text[i].len);
-		lines += set.text[i].n;
+		bytes += texts[i]->len;
 	}
+	for (int i = 0; i < 3 && bytes > MAX_LINES; i++) /* fewer bytes cannot have so many lines */
+		lines += count_lines(set.text[i].data, set.text[i].len);
 	if (lines > MAX_LINES)
 		return ff_err_set(err, FF_E_TOO_LARGE, "texts of %" PRIu64 " lines are too long to be merged", lines);
-	for (int i = 0; i < 3; i++)
-		split(&set.text[i]);
-	classify(&set);
+	split_all(&set);
 	*ret_set = set;
 	return 0;
 }
