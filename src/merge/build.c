@@ -61,19 +61,10 @@ static bool is_tree_of(const struct ff_run *run, const struct ff_node *folder, c
 		const struct item *it = &items->list[i];
 
 		if (e->mode != it->v.mode || (e->id != it->v.id && memcmp(e->id, it->v.id, run->id_len) != 0) ||
-		    ff_name_compare(e->name, e->len, it->name, it->len) != 0)
+		    (e->name != it->name && ff_name_compare(e->name, e->len, it->name, it->len) != 0))
 			return false;
 	}
 	return true;
-}
-
-static void sort(struct items *items)
-{
-	for (size_t i = 1; i < items->n; i++)
-		if (in_tree_order(&items->list[i - 1], &items->list[i]) > 0) {
-			qsort(items->list, items->n, sizeof *items->list, in_tree_order);
-			return;
-		}
 }
 
 static void add_mode(struct ff_buf *out, uint32_t mode)
@@ -129,6 +120,6 @@ int ff_run_build(struct ff_run *run, struct ff_node *folder, struct ff_err *err)
 			folder->result = folder->stage[side];
 			return 0;
 		}
-	sort(&items);
+	ff_sort_near(items.list, items.n, sizeof *items.list, in_tree_order);
 	return write_tree(run, &items, &folder->result, err);
 }

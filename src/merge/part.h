@@ -43,6 +43,12 @@ struct ff_tree {
 int ff_tree_parse(struct ff_arena *arena, const void *data, size_t len, size_t id_len, size_t max_entries,
 		  struct ff_tree *ret, struct ff_err *err);
 int ff_name_compare(const char *a, size_t a_len, const char *b, size_t b_len);
+/*
+ * As qsort, for what is nearly in order: git's order of a tree is that of its
+ * names but for some folders. Elements of at most 64 bytes.
+ */
+typedef int (*ff_sort_fn)(const void *a, const void *b);
+void ff_sort_near(void *list, size_t n, size_t size, ff_sort_fn compare);
 
 /* --- the table of paths: a tree of nodes */
 struct ff_version {

@@ -16,6 +16,33 @@ int ff_name_compare(const char *a, size_t a_len, const char *b, size_t b_len)
 	return rc ? rc : a_len < b_len ? -1 : a_len > b_len;
 }
 
+/* So many places an entry may be from where it belongs, on average, before that is no order at all. */
+#define NEAR 16
+
+void ff_sort_near(void *list, size_t n, size_t size, ff_sort_fn compare)
+{
+	size_t moves = 0;
+	char *at = list, kept[64];
+
+	ff_assert(size <= sizeof kept);
+	for (size_t i = 1; i < n; i++) {
+		size_t k = i;
+
+		while (k && compare(at + (k - 1) * size, at + i * size) > 0)
+			k--;
+		if (k == i)
+			continue;
+		moves += i - k;
+		if (moves > NEAR * n) {
+			qsort(list, n, size, compare);
+			return;
+		}
+		memcpy(kept, at + i * size, size);
+		memmove(at + (k + 1) * size, at + k * size, (i - k) * size);
+		memcpy(at + k * size, kept, size);
+	}
+}
+
 static int by_name(const void *pa, const void *pb)
 {
 	const struct ff_entry *a = pa, *b = pb;
@@ -108,7 +135,7 @@ int ff_tree_parse(struct ff_arena *arena, const void *data, size_t len, size_t i
 	if (t.n > max_entries)
 		return ff_err_set(err, FF_E_TOO_LARGE, "there are more than %zu entries to look at", max_entries);
 	if (!sorted) {
-		qsort(t.entries, t.n, sizeof *t.entries, by_name);
+		ff_sort_near(t.entries, t.n, sizeof *t.entries, by_name);
 		for (size_t i = 1; i < t.n; i++)
 			if (by_name(&t.entries[i - 1], &t.entries[i]) == 0)
 				return ff_err_set(err, FF_E_INVALID, "a tree has a name twice");
