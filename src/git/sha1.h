@@ -8,6 +8,7 @@
  * which looks for collisions while it hashes.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct ff_sha1 {
 	uint32_t h[5];
 	uint64_t len;
 	unsigned char block[64];
+	bool fast; /* the processor's own instructions; both ways come to the same sum */
 };
 void ff_sha1_init(struct ff_sha1 *s);
 void ff_sha1_add(struct ff_sha1 *s, const void *p, size_t n);
