@@ -56,8 +56,15 @@ void ff_buf_grown(struct ff_buf *b, size_t n)
 
 int ff_buf_add(struct ff_buf *b, const void *p, size_t n)
 {
-	char *to = ff_buf_room(b, n);
+	char *to;
 
+	if (n < b->cap - b->len) { /* messages are made of many small pieces */
+		memcpy(b->data + b->len, p, n);
+		b->len += n;
+		b->data[b->len] = '\0';
+		return 0;
+	}
+	to = ff_buf_room(b, n);
 	if (!to)
 		return -1;
 	if (n)
@@ -94,6 +101,19 @@ int ff_buf_addf(struct ff_buf *b, const char *fmt, ...)
 	more = ff_vasprintf(fmt, ap);
 	va_end(ap);
 	return ff_buf_adds(b, more);
+}
+
+int ff_buf_addn(struct ff_buf *b, int64_t v)
+{
+	char digits[24], *p = digits + sizeof digits;
+	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+
+	do
+		*--p = (char)('0' + u % 10);
+	while (u /= 10);
+	if (v < 0)
+		*--p = '-';
+	return ff_buf_add(b, p, (size_t)(digits + sizeof digits - p));
 }
 
 void ff_buf_consume(struct ff_buf *b, size_t n)

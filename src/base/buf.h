@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/mem.h"
 
@@ -30,6 +31,8 @@ int ff_buf_add(struct ff_buf *b, const void *p, size_t n);
 int ff_buf_adds(struct ff_buf *b, const char *s);
 int ff_buf_addc(struct ff_buf *b, char c);
 int ff_buf_addf(struct ff_buf *b, const char *fmt, ...) FF_PRINTF(2, 3);
+/* In decimal; no printf, as messages and records are full of them. */
+int ff_buf_addn(struct ff_buf *b, int64_t v);
 /* Drops the first n bytes. */
 void ff_buf_consume(struct ff_buf *b, size_t n);
 /* Room for at least n more bytes at data + len, or NULL past the maximum; count them in with ff_buf_grown. */

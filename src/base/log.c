@@ -97,8 +97,25 @@ struct ff_log ff_log_job(struct ff_log base, int64_t job, const char *repo)
 	return base;
 }
 
+/* Nothing in it has to be escaped, neither for people nor for JSON, and it is short enough. */
+static bool is_plain(const char *s, size_t max)
+{
+	size_t n = 0;
+
+	while (s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+		n++;
+	return !s[n] && n <= max;
+}
+
+static void plain_json(struct ff_buf *b, const char *before, const char *value)
+{
+	(void)ff_buf_adds(b, before);
+	(void)ff_buf_adds(b, value);
+	(void)ff_buf_addc(b, '"');
+}
+
 /* Whatever the value holds, the line stays one line and the JSON valid. */
-static void field(struct ff_buf *b, bool json, const char *key, const char *raw)
+static void shown_field(struct ff_buf *b, bool json, const char *key, const char *raw)
 {
 	FF_AUTO(ff_free) char *value = ff_text_shown(raw, FF_LOG_FIELD_MAX);
 
@@ -114,6 +131,17 @@ static void field(struct ff_buf *b, bool json, const char *key, const char *raw)
 	ff_text_json(b, value, strlen(value));
 }
 
+static void field(struct ff_buf *b, bool json, const char *key, const char *raw)
+{
+	if (!json || !is_plain(raw, FF_LOG_FIELD_MAX)) {
+		shown_field(b, json, key, raw);
+		return;
+	}
+	(void)ff_buf_adds(b, b->len ? ",\"" : "{\"");
+	(void)ff_buf_adds(b, key);
+	plain_json(b, "\":\"", raw);
+}
+
 void ff_log_redact(struct ff_redact *redact)
 {
 	known_secrets = redact;
@@ -122,8 +150,13 @@ void ff_log_redact(struct ff_redact *redact)
 static void msg_field(struct ff_buf *b, bool json, const char *raw)
 {
 	FF_AUTO(ff_free) char *clean = ff_redact_text(known_secrets, raw); /* before it is cut: half of one is no word */
-	FF_AUTO(ff_free) char *msg = ff_text_shown(clean ? clean : raw, FF_LOG_MSG_MAX);
+	FF_AUTO(ff_free) char *msg = NULL;
 
+	if (json && is_plain(clean ? clean : raw, FF_LOG_MSG_MAX)) {
+		plain_json(b, ",\"msg\":\"", clean ? clean : raw);
+		return;
+	}
+	msg = ff_text_shown(clean ? clean : raw, FF_LOG_MSG_MAX);
 	(void)ff_buf_adds(b, json ? ",\"msg\":" : " msg=");
 	ff_text_json(b, msg, strlen(msg));
 }
@@ -169,24 +202,32 @@ static void put(const char *line, size_t n, enum ff_log_level level)
 void ff_log_write(const struct ff_log *log, enum ff_log_level level, const char *event,
 		  const char *fmt, ...)
 {
-	FF_AUTO(ff_buf_fini) struct ff_buf b = { .data = NULL };
-	FF_AUTO(ff_free) char *raw = NULL;
+	static struct ff_buf b; /* of all lines, which come one after the other: no thread of ours writes any */
+	FF_AUTO(ff_free) char *more = NULL;
 	bool json = !is_terminal();
 	char ts[FF_CLOCK_TEXT];
+	char raw[256]; /* enough for nearly all, and no allocation */
 	va_list ap;
+	int n;
 
 	if (level < least_level)
 		return;
-	ff_buf_init(&b, 131072); /* more than the fields can have with every byte escaped twice */
-	(void)ff_buf_room(&b, 512); /* and what most lines have */
+	if (!b.data)
+		ff_buf_init(&b, 131072); /* more than the fields can have with every byte escaped twice */
+	ff_buf_clear(&b);
 	va_start(ap, fmt);
-	raw = ff_vasprintf(fmt, ap);
+	n = vsnprintf(raw, sizeof raw, fmt, ap);
 	va_end(ap);
+	if (n < 0 || (size_t)n >= sizeof raw) {
+		va_start(ap, fmt);
+		more = ff_vasprintf(fmt, ap);
+		va_end(ap);
+	}
 	ff_clock_format(ff_clock_wall(), ts);
 	field(&b, json, "ts", ts);
 	field(&b, json, "level", level_names[level]);
 	field(&b, json, "role", log && log->role ? log->role : role_name);
-	msg_field(&b, json, raw);
+	msg_field(&b, json, more ? more : raw);
 	field(&b, json, "event", event);
 	if (log && log->job)
 		job_field(&b, json, log->job);

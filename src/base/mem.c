@@ -31,8 +31,12 @@ void *ff_calloc(size_t count, size_t size)
 
 void *ff_realloc(void *old, size_t count, size_t size)
 {
-	void *p = reallocarray(old, count ? count : 1, size ? size : 1);
+	size_t n;
+	void *p;
 
+	if (__builtin_mul_overflow(count ? count : 1, size ? size : 1, &n))
+		out_of_memory();
+	p = realloc(old, n);
 	if (!p)
 		out_of_memory();
 	return p;

@@ -41,6 +41,11 @@ bool ff_utf8_valid(const void *p, size_t n)
 	unsigned cp, len;
 
 	while (n) {
+		if ((unsigned char)*s < 0x80) { /* nearly all there is */
+			s++;
+			n--;
+			continue;
+		}
 		len = ff_utf8_next(s, n, &cp);
 		if (!len)
 			return false;
