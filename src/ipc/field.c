@@ -5,12 +5,17 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "ipc/ipc.h"
+#include "ipc/json.h"
 
 json_t *ff_json_parse(const char *text, size_t n, struct ff_err *err)
 {
+	json_t *v = ff_json_read_plain(text, n);
 	json_error_t je;
-	json_t *v = json_loadb(text, n, JSON_REJECT_DUPLICATES, &je);
 
+	if (json_is_object(v))
+		return v;
+	json_decref(v);
+	v = json_loadb(text, n, JSON_REJECT_DUPLICATES, &je);
 	if (!v) {
 		ff_err_set(err, FF_E_PROTOCOL, "not JSON: %s at byte %d", je.text, je.position);
 		return NULL;

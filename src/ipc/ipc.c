@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/sock.h"
+#include "ipc/json.h"
 
 #define MAX_PASSED 8 /* descriptors that may wait for their messages */
 
@@ -219,27 +220,33 @@ static int queue(struct ff_chan *c, char *data, size_t len, int fd, struct ff_er
 	return 0;
 }
 
-/* The object as a line that begins with what kind of message it is; its words are put before, as text. */
-static char *line_of(const struct rule *r, const json_t *msg, bool has_fd, size_t *ret_len)
+/* fields, the text of an object, as a line that begins with what kind of message it is. */
+static char *line_of(const struct rule *r, const char *fields, size_t n, bool has_fd, size_t *ret_len)
 {
-	char *fields = json_dumps(msg, JSON_COMPACT), *line;
+	FF_AUTO(ff_buf_fini) struct ff_buf line;
 
-	ff_assert(fields && fields[0] == '{');
-	line = ff_asprintf("{\"m\":\"%s\"%s%s%s\n", r->name, has_fd ? ",\"fd\":true" : "", fields[1] == '}' ? "" : ",", fields + 1);
-	free(fields);
-	*ret_len = strlen(line);
-	return line;
+	ff_assert(n >= 2 && fields[0] == '{');
+	ff_buf_init(&line, SIZE_MAX / 4);
+	(void)ff_buf_room(&line, n + 64);
+	(void)ff_buf_adds(&line, "{\"m\":\"");
+	(void)ff_buf_adds(&line, r->name);
+	(void)ff_buf_adds(&line, has_fd ? "\",\"fd\":true" : "\"");
+	if (n > 2)
+		(void)ff_buf_addc(&line, ',');
+	(void)ff_buf_add(&line, fields + 1, n - 1);
+	(void)ff_buf_addc(&line, '\n');
+	*ret_len = line.len;
+	return ff_steal(&line.data);
 }
 
-int ff_chan_send(struct ff_chan *c, enum ff_msg_type type, json_t *msg, int pass_fd, struct ff_err *err)
+int ff_chan_send_fields(struct ff_chan *c, enum ff_msg_type type, const struct ff_buf *fields, int pass_fd, struct ff_err *err)
 {
 	const struct rule *r = rule_of(type);
 	char *line;
 	size_t len;
 
 	ff_assert(r && (r->from & c->self) && (r->to & c->peer));
-	line = line_of(r, msg, pass_fd >= 0, &len);
-	json_decref(msg);
+	line = line_of(r, fields->data, fields->len, pass_fd >= 0, &len);
 	if (len > FF_IPC_LINE_MAX) {
 		ff_free(&line);
 		ff_close(&pass_fd);
@@ -247,6 +254,16 @@ int ff_chan_send(struct ff_chan *c, enum ff_msg_type type, json_t *msg, int pass
 				  FF_IPC_LINE_MAX);
 	}
 	return queue(c, line, len, pass_fd, err);
+}
+
+int ff_chan_send(struct ff_chan *c, enum ff_msg_type type, json_t *msg, int pass_fd, struct ff_err *err)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf fields;
+
+	ff_buf_init(&fields, SIZE_MAX / 4);
+	ff_json_write(&fields, msg);
+	json_decref(msg);
+	return ff_chan_send_fields(c, type, &fields, pass_fd, err);
 }
 
 /* Nothing here but system calls and constants: a signal may come in the middle of anything. */
@@ -285,9 +302,12 @@ static int take_passed(struct ff_chan *c, struct ff_err *err)
 	return fd;
 }
 
+/* As ff_calloc, without the zeros and what finds out how many: a message is made of dozens of pieces. */
 static void *json_memory(size_t n)
 {
-	return ff_realloc(NULL, n, 1);
+	void *p = malloc(n);
+
+	return p ? p : ff_realloc(NULL, n, 1);
 }
 
 void ff_json_setup(void)

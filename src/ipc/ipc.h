@@ -63,6 +63,9 @@ void ff_chan_finish(struct ff_chan *chan);
  * Blocking: writes now. In a loop: queues, and a failure comes by on_closed.
  */
 int ff_chan_send(struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int pass_fd, struct ff_err *err);
+/* The same of fields that are text already, that of a JSON object (ipc/json.h). fields: borrowed. */
+struct ff_buf;
+int ff_chan_send_fields(struct ff_chan *chan, enum ff_msg_type type, const struct ff_buf *fields, int pass_fd, struct ff_err *err);
 /*
  * Blocking, also out of a signal handler: writes an `alive` message, unless
  * another one is half written or the socket is full.

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 #include "base/buf.h"
 #include "base/sock.h"
 #include "ipc/ipc.h"
+#include "ipc/json.h"
 
 static void pair(enum ff_peer other, struct ff_chan **core, struct ff_chan **peer)
 {
@@ -274,6 +276,74 @@ static void test_fields(void **state)
 	json_decref(j);
 }
 
+/* Our reader and writer say of every text what jansson says, whether it is plain or not. */
+static void test_json_is_what_jansson_says(void **state)
+{
+	static const char *const texts[] = {
+		"{}", " { \"a\" : [ ] , \"b\":[1,-2,0,-0,123456789012345678] }\r\n\t", "{\"a\":{\"b\":{\"c\":[[],[{}]]}}}",
+		"{\"a\":true,\"b\":false,\"c\":null}", "{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"}", "{\"a\":\"\\u00e4\\ud83d\\ude00\"}",
+		"{\"a\":\"\xc3\xa4\xf0\x9f\x98\x80 \x7f\"}", "{\"\":\"\"}", "{\"a\":1.5e3}", "{\"a\":9223372036854775807}",
+		"{\"\xc3\xa4\":1}", "{\"\\n\":1}", "{\"a\":\"\\u0001\\u001f\"}",
+		"{\"a234567890123456789012345678901234567890123456789012345678901234567890\":1}",
+		"{\"a\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}",
+		/* and what is wrong */
+		"", "{", "}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}", "{\"a\":1 \"b\":2}", "{\"a\":1}x", "{\"a\":1}{}", "[1,2", "[1,]",
+		"{\"a\":1,\"a\":2}", "{\"a\":01}", "{\"a\":-}", "{\"a\":+1}", "{\"a\":1.}", "{\"a\":tru}", "{\"a\":truex}", "{\"a\":nul",
+		"{\"a\":\"\n\"}", "{\"a\":\"\\\"}", "{\"a\":\"\\x\"}", "{\"a\":\"\\", "{\"a\":\"\\u0000\"}", "{\"a\":\"\xff\"}", "{\"a\":\"\xc0\x80\"}",
+		"{\"a\":\"\xed\xa0\x80\"}", "{\"\xff\":1}", "{\"a\":99999999999999999999}", "{'a':1}", "{\"a\":\"", "{\"a\":\"b", "[]", "1", "\"a\"",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FF_ARRAY_LEN(texts); i++) {
+		FF_AUTO(ff_buf_fini) struct ff_buf out;
+		json_t *theirs = json_loadb(texts[i], strlen(texts[i]), JSON_REJECT_DUPLICATES, NULL);
+		json_t *ours = ff_json_parse(texts[i], strlen(texts[i]), NULL);
+		char *text;
+
+		if (!json_is_object(theirs)) {
+			assert_null(ours);
+			json_decref(theirs);
+			continue;
+		}
+		assert_non_null(ours);
+		assert_true(json_equal(ours, theirs));
+		ff_buf_init(&out, 1024);
+		ff_json_write(&out, ours);
+		text = json_dumps(theirs, JSON_COMPACT);
+		for (char *p = text; *p; p++) /* \u001F or \u001f is the same */
+			if (p[0] == '\\' && p[1] == 'u')
+				for (int k = 2; k < 6; k++)
+					p[k] |= p[k] > '9' ? 0x20 : 0;
+		assert_string_equal(out.data, text);
+		free(text);
+		json_decref(ours);
+		json_decref(theirs);
+	}
+}
+
+/* A message that came in pieces of text is read as one of objects is. */
+static void test_json_member_by_member(void **state)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf out;
+	json_t *ours, *theirs = json_pack("{s:I,s:s,s:n,s:s,s:{s:s},s:n}", "n", (json_int_t)INT64_MIN, "t", "a\"b", "none", "bytes",
+					  "\xc3\xa4", "b64", "b64", "/w==", "nothing");
+
+	(void)state;
+	ff_buf_init(&out, 1024);
+	(void)ff_buf_addc(&out, '{');
+	ff_json_put_int(&out, "n", INT64_MIN);
+	ff_json_put_text(&out, "t", "a\"b");
+	ff_json_put_text(&out, "none", NULL);
+	ff_json_put_bytes(&out, "bytes", "\xc3\xa4");
+	ff_json_put_bytes(&out, "b64", "\xff");
+	ff_json_put_bytes(&out, "nothing", NULL);
+	(void)ff_buf_addc(&out, '}');
+	ours = ff_json_parse(out.data, out.len, NULL);
+	assert_true(json_equal(ours, theirs));
+	json_decref(ours);
+	json_decref(theirs);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +356,8 @@ int main(void)
 		cmocka_unit_test(test_finish_closes_after_the_last_message),
 		cmocka_unit_test(test_queue_limit_ends_a_peer_that_does_not_read),
 		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_json_is_what_jansson_says),
+		cmocka_unit_test(test_json_member_by_member),
 	};
 
 	return cmocka_run_group_tests_name("ipc", tests, NULL, NULL);
