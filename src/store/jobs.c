@@ -156,6 +156,27 @@ int ff_store_job_save(struct ff_store *s, const struct ff_job *job, struct ff_er
 	return ff_stmt_run(&q, err);
 }
 
+int ff_store_run_save(struct ff_store *s, const struct ff_job *job, struct ff_err *err)
+{
+	struct ff_stmt q;
+
+	ff_stmt(&q, s, "UPDATE jobs SET state = ?2, wait = ?3, wait_until_ms = ?4, error = ?5, reason = ?6, attempt = ?7, step = ?8,"
+		" result_oid = ?9, result_ref = ?10, started_ms = ?11, ended_ms = ?12 WHERE id = ?1");
+	ff_bind_int(&q, 1, job->id);
+	ff_bind_int(&q, 2, job->state);
+	ff_bind_int(&q, 3, job->wait);
+	ff_bind_int(&q, 4, job->wait_until_ms);
+	ff_bind_text(&q, 5, job->error ? ff_err_name(job->error) : "");
+	ff_bind_bytes(&q, 6, job->reason);
+	ff_bind_int(&q, 7, job->attempt);
+	ff_bind_int(&q, 8, job->step);
+	ff_bind_oid(&q, 9, job->result_oid);
+	ff_bind_bytes(&q, 10, job->result_ref);
+	ff_bind_int(&q, 11, job->started_ms);
+	ff_bind_int(&q, 12, job->ended_ms);
+	return ff_stmt_run(&q, err);
+}
+
 #define JOB_COLUMNS \
 	"id, uuid, repo, source_ref, source_oid, pusher, task, task_from, target, env, priority, ttl_ms, retries," \
 	" state, wait, wait_until_ms, error, reason, attempt, failures, step, base_oid, result_oid, result_ref," \

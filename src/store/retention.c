@@ -2,6 +2,7 @@
 /* Deleting in pieces that no push can feel. */
 #include "store/retention.h"
 
+#include "store/events.h"
 #include "store/stmt.h"
 
 /* Pages that may stay free: the next jobs use them. */
@@ -111,6 +112,8 @@ int ff_retention_delete(struct ff_store *s, int64_t job, bool *ret_done, struct 
 {
 	bool changed = false, done = false;
 
+	if (ff_events_flush(s, err) < 0)
+		return -1;
 	if (run(s, "DELETE FROM events WHERE job = ?1 AND seq IN (SELECT seq FROM events WHERE job = ?1 LIMIT 100)"
 		" AND EXISTS (SELECT 1 FROM expired WHERE job = ?1)", job, &changed, err) < 0)
 		return -1;

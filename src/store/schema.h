@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 
-#define FF_SCHEMA_VERSION 14
+#define FF_SCHEMA_VERSION 15
 
 struct sqlite3;
 

@@ -16,6 +16,7 @@
  * ff_stmt_done.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,6 +52,10 @@ int64_t ff_last_id(struct ff_store *s);
 int64_t ff_changes(struct ff_store *s);
 /* The next number of an event; within a transaction. */
 int ff_stmt_next_event(struct ff_store *s, int64_t *ret_seq, struct ff_err *err);
+/* Between begin and commit or rollback. */
+bool ff_stmt_began(const struct ff_store *s);
+/* events.h; borrowed. */
+struct ff_events *ff_stmt_events(struct ff_store *s);
 /* For what is no statement (backup.c). */
 struct sqlite3 *ff_stmt_db(struct ff_store *s);
 

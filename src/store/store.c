@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening, transactions and the statement cache; the queries are in jobs.c and record.c. */
+/* Opening, transactions and the statement cache; the queries are in the other files. */
 #include "store/store.h"
 
 #include <stdlib.h>
@@ -8,11 +8,13 @@
 #include <sqlite3.h>
 
 #include "base/num.h"
+#include "store/events.h"
 #include "store/schema.h"
 #include "store/stmt.h"
 #include "store/walfile.h"
 
 #define MAX_STATEMENTS 96
+#define SLOTS 256 /* to find them in, a power of two */
 /* Pages of the log after which it goes into the database: 8 MiB. A page that was written often goes once. */
 #define CHECKPOINT_PAGES 2048
 /* A stranger's lock (a backup tool, sqlite3 in a terminal) may hold us up this long, no push longer. */
@@ -24,6 +26,8 @@ struct ff_store {
 	sqlite3 *db;
 	struct { const char *sql; sqlite3_stmt *st; } cache[MAX_STATEMENTS];
 	size_t n_cache;
+	unsigned char slots[SLOTS]; /* 1 + where in cache, 0: nothing */
+	struct ff_events *events;
 	bool began;            /* between begin and commit or rollback */
 	int64_t changes_begun; /* total changes when it began */
 	struct ff_err failed;  /* the first write that failed in this transaction */
@@ -92,6 +96,7 @@ int ff_store_open(const char *path, struct ff_store **ret_store, struct ff_err *
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
 
 	set_up_library();
+	s->events = ff_events_new();
 	if (sqlite3_open_v2(path, &s->db, flags, ff_walfile_vfs()) != SQLITE_OK) {
 		ff_err_set(err, FF_E_STORE, "%s: %s", path, s->db ? sqlite3_errmsg(s->db) : "out of memory");
 		ff_store_close(&s);
@@ -132,19 +137,33 @@ void ff_store_close(struct ff_store **store)
 	for (size_t i = 0; i < s->n_cache; i++)
 		(void)sqlite3_finalize(s->cache[i].st); /* repeats an old error */
 	(void)sqlite3_close(s->db); /* nothing is left open that could make it fail */
+	ff_events_free(&s->events);
 	free(s);
 }
 
 /* --- statements ------------------------------------------------------- */
 
+/* Where the statement with this text is, or where it goes. */
+static unsigned char *slot_of(struct ff_store *s, const char *sql)
+{
+	uintptr_t at = (uintptr_t)sql * 2654435761u >> 16;
+
+	for (;; at++) {
+		unsigned char *slot = &s->slots[at % SLOTS];
+
+		if (!*slot || s->cache[*slot - 1].sql == sql)
+			return slot;
+	}
+}
+
 void ff_stmt(struct ff_stmt *q, struct ff_store *s, const char *sql)
 {
+	unsigned char *slot = slot_of(s, sql);
+
 	*q = (struct ff_stmt){ .store = s, .rc = SQLITE_OK };
-	for (size_t i = 0; i < s->n_cache; i++) {
-		if (s->cache[i].sql == sql) {
-			q->st = s->cache[i].st;
-			return;
-		}
+	if (*slot) {
+		q->st = s->cache[*slot - 1].st;
+		return;
 	}
 	ff_assert(s->n_cache < MAX_STATEMENTS);
 	q->rc = sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &q->st, NULL);
@@ -152,6 +171,7 @@ void ff_stmt(struct ff_stmt *q, struct ff_store *s, const char *sql)
 		return;
 	s->cache[s->n_cache].sql = sql;
 	s->cache[s->n_cache++].st = q->st;
+	*slot = (unsigned char)s->n_cache;
 }
 
 static void bound(struct ff_stmt *q, int rc)
@@ -321,6 +341,16 @@ int ff_stmt_next_event(struct ff_store *s, int64_t *ret_seq, struct ff_err *err)
 	return 0;
 }
 
+bool ff_stmt_began(const struct ff_store *s)
+{
+	return s->began;
+}
+
+struct ff_events *ff_stmt_events(struct ff_store *s)
+{
+	return s->events;
+}
+
 struct sqlite3 *ff_stmt_db(struct ff_store *s)
 {
 	return s->db;
@@ -350,6 +380,8 @@ int ff_store_commit(struct ff_store *s, struct ff_err *err)
 
 	if (s->failed.code)
 		return ff_err_set(err, s->failed.code, "%s", s->failed.text);
+	if (ff_events_flush(s, err) < 0)
+		return -1;
 	if (s->damaged)
 		return ff_err_set(err, FF_E_STORE, "the record is damaged: restore it from a backup");
 	ff_stmt(&q, s, "COMMIT");
@@ -385,6 +417,7 @@ void ff_store_rollback(struct ff_store *s)
 {
 	s->began = false;
 	s->failed = (struct ff_err){ 0 };
+	ff_events_drop(s->events);
 	s->event = s->event_last = 0; /* they may have been taken in this transaction */
 	if (!sqlite3_get_autocommit(s->db)) /* some failures have rolled back already */
 		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); /* nothing is left to undo when it fails */

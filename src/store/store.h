@@ -102,6 +102,8 @@ int ff_store_job_add(struct ff_store *s, struct ff_job *job, int64_t push, int64
 int ff_store_job_save(struct ff_store *s, const struct ff_job *job, struct ff_err *err);
 /* All that the start or the end of this step changed of it (job/fold.c): instead of ff_store_job_save. */
 int ff_store_step_save(struct ff_store *s, const struct ff_job *job, enum ff_step_kind kind, struct ff_err *err);
+/* All that JOB_STARTED or JOB_COMPLETED changed of it: instead of ff_store_job_save. */
+int ff_store_run_save(struct ff_store *s, const struct ff_job *job, struct ff_err *err);
 int ff_store_job_get(struct ff_store *s, int64_t id, struct ff_job **ret_job, struct ff_err *err);
 int ff_store_job_by_uuid(struct ff_store *s, const char *uuid, int64_t *ret_id, struct ff_err *err);
 /* The job that a push made, 0 for none; the push row of a job, 0 for none. */

@@ -427,6 +427,24 @@ static void a_job_comes_back_whole(void **state)
 	same_jobs(j, got);
 	ok(ff_store_job_by_uuid(w->s, j->uuid, &id, &err));
 	assert_int_equal(id, j->id);
+	ff_job_free(&got);
+	/* An attempt that begins or ends well changes some of it, and the rest stays. */
+	j->state = FF_JOB_COMPLETED;
+	j->wait = FF_WAIT_NONE;
+	j->wait_until_ms = 0;
+	j->error = FF_E_NONE;
+	ff_free(&j->reason);
+	j->reason = ff_strdup("nothing to do \xff");
+	j->attempt++;
+	j->step = FF_STEP_NONE;
+	memcpy(j->result_oid, OID_A, sizeof OID_A);
+	ff_free(&j->result_ref);
+	j->result_ref = ff_strdup("refs/heads/\xfe");
+	j->started_ms++;
+	j->ended_ms += 2;
+	ok(ff_store_run_save(w->s, j, &err));
+	ok(ff_store_job_get(w->s, j->id, &got, &err));
+	same_jobs(j, got);
 	fails(INVALID, "neither", ff_store_job_by_uuid(w->s, "12x", &id, &err));
 	fails(NOT_FOUND, "no job", ff_store_job_by_uuid(w->s, "00000000-0000-0000-0000-000000000000", &id, &err));
 }
@@ -612,6 +630,85 @@ static void events(void **state)
 	assert_int_equal(after.seq, first);
 	ff_free(&s.data);
 	ff_free(&after.data);
+}
+
+static int64_t rows_of(struct world *w, int64_t job)
+{
+	FF_AUTO(ff_free) char *sql = ff_asprintf("SELECT count(*) FROM events WHERE job = %lld", (long long)job);
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
+	int64_t n;
+
+	assert_int_equal(sqlite3_open_v2(w->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	return n;
+}
+
+/* What a job was told in one turn is one row; whoever reads sees events. */
+static void events_of_a_turn(void **state)
+{
+	static const char *const data[] = { "{\"text\":\"1 2 3\"}", "{}", "{\n\"text\":\"more than a line\"}", "{\"text\":\"4\"}", "{}" };
+	struct world *w = *state;
+	int64_t job = add_job(w, "refs/heads/x", FF_JOB_QUEUED, FF_PRIORITY_NORMAL), seq[5], other = 0, n = 0;
+	struct seen s = { 0, 0, NULL };
+
+	ok(ff_store_begin(w->s, &err));
+	for (int i = 0; i < 5; i++) {
+		ok(ff_store_event_add(w->s, job, FF_EVENT_JOB_PROGRESS, 21, data[i], &seq[i], &err));
+		ok(ff_store_event_add(w->s, job + 1, FF_EVENT_JOB_PROGRESS, 21, "{}", &other, &err));
+	}
+	ok(ff_store_commit(w->s, &err));
+	assert_int_equal(rows_of(w, job), 3); /* two, the one that has lines, and two */
+	for (int limit = 1; limit < 7; limit++) {
+		for (int after = 0; after <= 5; after++) {
+			int left = 5 - after, want = limit < left ? limit : left;
+
+			s.n = s.seq = 0;
+			ok(ff_store_events(w->s, job, after ? seq[after - 1] : 0, limit, see, &s, &err));
+			assert_int_equal(s.n, want);
+			if (!want)
+				continue;
+			assert_int_equal(s.seq, seq[after + want - 1]);
+			assert_string_equal(s.data, data[after + want - 1]);
+		}
+	}
+	ok(ff_store_event_count(w->s, job, FF_EVENT_JOB_PROGRESS, &n, &err));
+	assert_int_equal(n, 5);
+	ok(ff_store_event_count(w->s, job, FF_EVENT_JOB_QUEUED, &n, &err));
+	assert_int_equal(n, 0);
+	/* In its turn, before it is over, and after one that failed. */
+	ok(ff_store_begin(w->s, &err));
+	ok(ff_store_event_add(w->s, job, FF_EVENT_JOB_PROGRESS, 21, "{}", &seq[0], &err));
+	ok(ff_store_event_count(w->s, job, FF_EVENT_JOB_PROGRESS, &n, &err));
+	assert_int_equal(n, 6);
+	ok(ff_store_event_add(w->s, job, FF_EVENT_JOB_PROGRESS, 21, "{}", &seq[0], &err));
+	ff_store_rollback(w->s);
+	ok(ff_store_event_count(w->s, job, FF_EVENT_JOB_PROGRESS, &n, &err));
+	assert_int_equal(n, 5);
+	ff_free(&s.data);
+}
+
+/* A row that no program of ours wrote is an error, and nothing is read past it. */
+static void a_row_of_events_that_is_none(void **state)
+{
+	static const char *const rows[] = { "x", "1 2 3\n", "1 x 21 {}\n", "1 5 21 {}" };
+	struct world *w = *state;
+	int64_t job = add_job(w, "refs/heads/x", FF_JOB_QUEUED, FF_PRIORITY_NORMAL);
+	struct seen s = { 0, 0, NULL };
+
+	for (size_t i = 0; i < FF_ARRAY_LEN(rows); i++) {
+		FF_AUTO(ff_free) char *sql = ff_asprintf("DELETE FROM events; INSERT INTO events VALUES (%lld, 1, 0, 21, '%s')",
+							 (long long)job, rows[i]);
+
+		stranger_does(w, sql);
+		fails(STORE, "cannot be read", ff_store_events(w->s, job, 0, 10, see, &s, &err));
+		assert_int_equal(s.n, 0);
+	}
+	ff_free(&s.data);
 }
 
 /* Not after a rollback, nor after a start. */
@@ -1046,6 +1143,8 @@ int main(void)
 		test(listing),
 		test(live_of_source),
 		test(events),
+		test(events_of_a_turn),
+		test(a_row_of_events_that_is_none),
 		test(a_turn_of_many_pages),
 		test(a_number_is_given_once),
 		test(events_of_an_older_version),
