@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "ipc/json.h"
 
 json_t *ff_time_json(int64_t wall_ms)
 {
@@ -104,15 +105,19 @@ json_t *ff_job_to_json(struct ff_core *core, const struct ff_job *j)
 	return o;
 }
 
-static json_t *steps_json(const struct ff_job *job)
+static void put_steps(struct ff_buf *out, const struct ff_job *job)
 {
-	json_t *steps = json_object();
-
-	for (int k = 1; k < FF_STEP_LIMIT; k++)
-		if (job->step_done[k])
-			(void)json_object_set_new(steps, ff_step_word((enum ff_step_kind)k),
-						  json_pack("{s:s?}", "oid", job->step_oid[k]));
-	return steps;
+	ff_json_key(out, "steps");
+	(void)ff_buf_addc(out, '{');
+	for (int k = 1; k < FF_STEP_LIMIT; k++) {
+		if (!job->step_done[k])
+			continue;
+		ff_json_key(out, ff_step_word((enum ff_step_kind)k));
+		(void)ff_buf_addc(out, '{');
+		ff_json_put_text(out, "oid", job->step_oid[k]);
+		(void)ff_buf_addc(out, '}');
+	}
+	(void)ff_buf_addc(out, '}');
 }
 
 /* What this branch has, else what the server has; "" for neither. */
@@ -128,11 +133,11 @@ const char *ff_job_secret_names(const struct ff_core *core, const struct ff_job 
 	return job_setting(core, job, "secrets", FF_CONF_JOB_SECRETS);
 }
 
-static json_t *env_json(const struct ff_core *core, const struct ff_job *job)
+static void put_env(struct ff_buf *out, const struct ff_core *core, const struct ff_job *job)
 {
 	const char *own = job->spec.env_name, *name = own && *own ? own : job_setting(core, job, "environment", FF_CONF_JOB_ENVIRONMENT);
 	const char *const *list = *name ? ff_conf_environment(core->conf, name) : NULL;
-	json_t *env = json_object();
+	json_t *env = json_object(); /* the later of two variables of a name counts */
 
 	for (; list && *list; list++) {
 		const char *equals = strchr(*list, '=');
@@ -140,10 +145,12 @@ static json_t *env_json(const struct ff_core *core, const struct ff_job *job)
 
 		(void)json_object_set_new(env, key, json_string(equals + 1));
 	}
-	return env;
+	ff_json_key(out, "env");
+	ff_json_write(out, env);
+	json_decref(env);
 }
 
-json_t *ff_job_message(struct ff_core *core, const struct ff_job *job, const char *repo_url)
+void ff_job_message(struct ff_core *core, const struct ff_job *job, const char *repo_url, const char *token, struct ff_buf *out)
 {
 	FF_AUTO(ff_free) char *url = ff_core_job_url(core, job->id);
 	FF_AUTO(ff_free) char *source = NULL;
@@ -151,50 +158,79 @@ json_t *ff_job_message(struct ff_core *core, const struct ff_job *job, const cha
 
 	ff_core_policy(core, job->source_ref, &policy);
 	source = ff_spec_source_name(&policy, job->source_ref);
-	return json_pack("{s:I,s:i,s:s,s:I,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:s,s:s,s:I,s:o,s:s,s:s,s:o}",
-			 "job", (json_int_t)job->id, "attempt", job->attempt, "uuid", job->uuid,
-			 "repo_id", (json_int_t)job->repo, "repo", repo_url,
-			 "source_ref", ff_json_from_bytes(job->source_ref), "source_oid", job->source_oid,
-			 "source_name", ff_json_from_bytes(source), "target", ff_json_from_bytes(job->spec.target),
-			 "task", ff_json_from_bytes(job->spec.task), "task_from", ff_json_from_bytes(job->spec.task_from),
-			 "pusher", ff_json_from_bytes(job->pusher), "url", url, "env", env_json(core, job),
-			 "driver", job_setting(core, job, "driver", FF_CONF_AGENT_DRIVER),
-			 "rungs", job_setting(core, job, "rungs", FF_CONF_RESOLVE_RUNGS),
-			 "deadline_ms", (json_int_t)ff_conf_int(core->conf, FF_CONF_JOB_DEADLINE),
-			 "steps", steps_json(job), "base_oid", job->base_oid,
-			 "approved_oid", job->approved_oid, "result_ref", ff_json_from_bytes(job->result_ref));
+	(void)ff_buf_addc(out, '{');
+	ff_json_put_int(out, "job", job->id);
+	ff_json_put_int(out, "attempt", job->attempt);
+	ff_json_put_text(out, "uuid", job->uuid);
+	ff_json_put_int(out, "repo_id", job->repo);
+	ff_json_put_text(out, "repo", repo_url);
+	ff_json_put_bytes(out, "source_ref", job->source_ref);
+	ff_json_put_text(out, "source_oid", job->source_oid);
+	ff_json_put_bytes(out, "source_name", source);
+	ff_json_put_bytes(out, "target", job->spec.target);
+	ff_json_put_bytes(out, "task", job->spec.task);
+	ff_json_put_bytes(out, "task_from", job->spec.task_from);
+	ff_json_put_bytes(out, "pusher", job->pusher);
+	ff_json_put_text(out, "url", url);
+	put_env(out, core, job);
+	ff_json_put_text(out, "driver", job_setting(core, job, "driver", FF_CONF_AGENT_DRIVER));
+	ff_json_put_text(out, "rungs", job_setting(core, job, "rungs", FF_CONF_RESOLVE_RUNGS));
+	ff_json_put_int(out, "deadline_ms", ff_conf_int(core->conf, FF_CONF_JOB_DEADLINE));
+	put_steps(out, job);
+	ff_json_put_text(out, "base_oid", job->base_oid);
+	ff_json_put_text(out, "approved_oid", job->approved_oid);
+	ff_json_put_bytes(out, "result_ref", job->result_ref);
+	ff_json_put_text(out, "token", token);
+	(void)ff_buf_addc(out, '}');
 }
 
-json_t *ff_event_fields(const struct ff_event *ev)
+static void put_paths(struct ff_buf *out, const char *const *paths)
 {
-	json_t *o = json_object();
+	ff_json_key(out, "paths");
+	for (size_t i = 0; paths[i]; i++) {
+		(void)ff_buf_addc(out, i ? ',' : '[');
+		ff_json_write_bytes(out, paths[i]);
+	}
+	(void)ff_buf_addc(out, ']');
+}
 
+static void put_time(struct ff_buf *out, const char *key, int64_t wall_ms)
+{
+	char text[FF_CLOCK_TEXT];
+
+	ff_clock_format(wall_ms, text);
+	ff_json_put_text(out, key, text);
+}
+
+void ff_event_text(const struct ff_event *ev, struct ff_buf *out)
+{
+	(void)ff_buf_addc(out, '{');
 	if (ev->attempt)
-		set(o, "attempt", json_integer(ev->attempt));
+		ff_json_put_int(out, "attempt", ev->attempt);
 	if (ev->step)
-		set(o, "step", json_string(ff_step_word(ev->step)));
+		ff_json_put_text(out, "step", ff_step_word(ev->step));
 	if (ev->wait)
-		set(o, "wait", json_string(ff_job_wait_word(ev->wait)));
+		ff_json_put_text(out, "wait", ff_job_wait_word(ev->wait));
 	if (ev->until_ms)
-		set(o, "until", ff_time_json(ev->until_ms));
+		put_time(out, "until", ev->until_ms);
 	if (ev->error)
-		set(o, "error", json_string(ff_err_name(ev->error)));
+		ff_json_put_text(out, "error", ff_err_name(ev->error));
 	if (ev->text && *ev->text)
-		set(o, "text", ff_json_from_bytes(ev->text));
+		ff_json_put_bytes(out, "text", ev->text);
 	if (ev->oid && *ev->oid)
-		set(o, "oid", json_string(ev->oid));
+		ff_json_put_text(out, "oid", ev->oid);
 	if (ev->base_oid && *ev->base_oid)
-		set(o, "base_oid", json_string(ev->base_oid));
+		ff_json_put_text(out, "base_oid", ev->base_oid);
 	if (ev->ref && *ev->ref)
-		set(o, "ref", ff_json_from_bytes(ev->ref));
+		ff_json_put_bytes(out, "ref", ev->ref);
 	if (ev->tokens_in || ev->tokens_out) {
-		set(o, "tokens_in", json_integer(ev->tokens_in));
-		set(o, "tokens_out", json_integer(ev->tokens_out));
-		set(o, "cost_microusd", json_integer(ev->cost_microusd));
+		ff_json_put_int(out, "tokens_in", ev->tokens_in);
+		ff_json_put_int(out, "tokens_out", ev->tokens_out);
+		ff_json_put_int(out, "cost_microusd", ev->cost_microusd);
 	}
 	if (ev->paths && ev->paths[0])
-		set(o, "paths", paths_json(ev->paths));
-	return o;
+		put_paths(out, ev->paths);
+	(void)ff_buf_addc(out, '}');
 }
 
 json_t *ff_event_to_json(int64_t seq, int64_t job, enum ff_event_type type, int64_t at_ms, json_t *fields)

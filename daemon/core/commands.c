@@ -419,26 +419,27 @@ static void on_tip(struct ff_core *core, void *arg, const json_t *data, int fd, 
 
 static void add_option(json_t *list, const char *key, const char *value)
 {
-	if (value)
-		(void)json_array_append_new(list, json_sprintf(FF_OPTION "%s=%s", key, value));
+	FF_AUTO(ff_free) char *option = value ? ff_asprintf(FF_OPTION "%s=%s", key, value) : NULL;
+
+	if (option)
+		(void)json_array_append_new(list, json_string(option));
 }
 
 static json_t *submit_options(const json_t *args, struct ff_err *err)
 {
-	static const char *const keys[] = { "task", "target", "priority", "env" };
+	static const char *const keys[] = { ".task", ".target", ".priority", ".env" };
 	json_t *list = json_array();
 	int64_t n = 0;
 
 	(void)json_array_append_new(list, json_string(FF_OPTION));
 	for (size_t i = 0; i < FF_ARRAY_LEN(keys); i++) {
-		FF_AUTO(ff_free) char *key = ff_asprintf(".%s", keys[i]);
 		FF_AUTO(ff_free) char *value = NULL;
 
-		if (ff_msg_bytes(args, keys[i], &value, err) < 0) {
+		if (ff_msg_bytes(args, keys[i] + 1, &value, err) < 0) {
 			json_decref(list);
 			return NULL;
 		}
-		add_option(list, key, value);
+		add_option(list, keys[i], value);
 	}
 	if (ff_msg_int(args, "ttl_ms", 1, INT64_MAX, &n, NULL) == 0)
 		(void)json_array_append_new(list, json_sprintf(FF_OPTION ".ttl=%" PRId64 "ms", n));

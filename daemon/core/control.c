@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/sock.h"
+#include "ipc/json.h"
 #include "store/tokens.h"
 
 #define CLIENTS_MAX 256
@@ -131,6 +132,21 @@ static void send(struct ff_request *r, enum ff_msg_type type, json_t *msg, int f
 void ff_reply_item(struct ff_request *r, json_t *data, int fd)
 {
 	send(r, FF_MSG_ITEM, json_pack("{s:I,s:o}", "id", (json_int_t)r->id, "data", data), fd);
+}
+
+void ff_reply_end_text(struct ff_request *r, const struct ff_buf *data)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf fields;
+
+	ff_buf_init(&fields, SIZE_MAX / 4);
+	(void)ff_buf_addc(&fields, '{');
+	ff_json_put_int(&fields, "id", r->id);
+	ff_json_key(&fields, "data");
+	(void)ff_buf_add(&fields, data->data, data->len);
+	(void)ff_buf_addc(&fields, '}');
+	if (r->client->chan)
+		(void)ff_chan_send_fields(r->client->chan, FF_MSG_END, &fields, -1, NULL); /* a failure ends the client */
+	end_request(r);
 }
 
 void ff_reply_end(struct ff_request *r, const struct ff_err *err, json_t *data)

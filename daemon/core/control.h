@@ -18,6 +18,8 @@ struct ff_core *ff_request_core(struct ff_request *r);
 void ff_reply_item(struct ff_request *r, json_t *data, int fd);
 /* Ends the request: err NULL or without a code means success. data may be NULL; taken. */
 void ff_reply_end(struct ff_request *r, const struct ff_err *err, json_t *data);
+/* The same with data as the text of a JSON object. */
+void ff_reply_end_text(struct ff_request *r, const struct ff_buf *data);
 /* From now on this request gets the events of the job (0: of all) with seq > after, until the job ends. */
 void ff_request_watch(struct ff_request *r, int64_t job, int64_t after);
 /* And this of all jobs of a repository. */

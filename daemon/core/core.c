@@ -209,6 +209,7 @@ static void end(struct ff_core *core)
 	ff_spool_fini(core);
 	ff_sandbox_fini(core);
 	ff_workers_fini(core);
+	ff_recent_fini(core);
 	ff_tunnels_fini(core);
 	ff_guests_fini(core);
 	ff_readers_fini(core);

@@ -20,6 +20,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "conf/conf.h"
@@ -63,6 +64,7 @@ struct ff_core {
 		bool timer;              /* it has a time to live, which the loop's timer must know */
 	} *acts;
 	size_t n_acts;
+	struct ff_recent *recent; /* recent.c; NULL: nothing was kept yet */
 
 	/* one struct each, private to its file */
 	struct ff_mend *mend;         /* mend.c; NULL: the record never failed */
@@ -183,12 +185,12 @@ int ff_core_over_rate(struct ff_core *core, const char *pusher, char **ret_why, 
 
 /* --- codec.c: jobs and events as JSON ------------------------------------ */
 json_t *ff_job_to_json(struct ff_core *core, const struct ff_job *job);
-/* For the worker that runs it. */
-json_t *ff_job_message(struct ff_core *core, const struct ff_job *job, const char *repo_url);
+/* For the worker that runs it: the fields of a `job` message, appended to out. */
+void ff_job_message(struct ff_core *core, const struct ff_job *job, const char *repo_url, const char *token, struct ff_buf *out);
 /* "VARIABLE=NAME NAME ...": the secrets it gets; "" for none. */
 const char *ff_job_secret_names(const struct ff_core *core, const struct ff_job *job);
 /* Only the fields that the record keeps beside seq, job, type and time. */
-json_t *ff_event_fields(const struct ff_event *ev);
+void ff_event_text(const struct ff_event *ev, struct ff_buf *out);
 json_t *ff_event_to_json(int64_t seq, int64_t job, enum ff_event_type type, int64_t at_ms, json_t *fields);
 /* An event that came in a message, with what it points to. */
 struct ff_event_in {
@@ -335,6 +337,14 @@ bool ff_guest_waits(const struct ff_core *core); /* whether one of them waits fo
 /* The one that waits gets this job, which is taken, when the turn is committed in which it was started. */
 void ff_guest_promise(struct ff_core *core, struct ff_job **job);
 int ff_guest_jobs(const struct ff_core *core); /* running jobs that they have */
+
+/* --- recent.c: jobs that a worker may take soon ------------------------------- */
+/* Takes the job, which is as this turn has it. */
+void ff_recent_keep(struct ff_core *core, struct ff_job **job);
+/* The caller's from now on; NULL: ask the record. */
+struct ff_job *ff_recent_take(struct ff_core *core, int64_t id);
+void ff_recent_forget(struct ff_core *core, int64_t id);
+void ff_recent_fini(struct ff_core *core); /* all of them */
 
 /* --- probe.c: can this host run a sandbox? ----------------------------------- */
 void ff_sandbox_check(struct ff_core *core); /* asks anew; releases or blocks the queue by the answer */

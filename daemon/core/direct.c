@@ -13,12 +13,28 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "daemon/core/control.h"
+#include "ipc/json.h"
 
 struct direct {
 	struct ff_request *r;
-	struct ff_job *job;
+	int64_t job;
+	char uuid[FF_UUID_TEXT + 1];
+	enum ff_job_state state;
 	int64_t new_repo; /* seen for the first time; 0: it was not */
 };
+
+static void reply(const struct direct *d)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf data;
+
+	ff_buf_init(&data, 1024);
+	(void)ff_buf_addc(&data, '{');
+	ff_json_put_int(&data, "number", d->job);
+	ff_json_put_text(&data, "uuid", d->uuid);
+	ff_json_put_text(&data, "state", ff_job_state_word(d->state));
+	(void)ff_buf_addc(&data, '}');
+	ff_reply_end_text(d->r, &data);
+}
 
 static void answer(struct ff_core *core, void *arg, bool ok)
 {
@@ -27,11 +43,9 @@ static void answer(struct ff_core *core, void *arg, bool ok)
 	if (ok && d->new_repo)
 		ff_reconcile(core, d->new_repo, true);
 	if (ok)
-		ff_reply_end(d->r, NULL, json_pack("{s:I,s:s,s:s}", "number", (json_int_t)d->job->id, "uuid", d->job->uuid,
-						   "state", ff_job_state_word(d->job->state)));
+		reply(d);
 	else
 		ff_hold_request(d->r);
-	ff_job_free(&d->job);
 	free(d);
 }
 
@@ -62,24 +76,27 @@ static int read_job(struct ff_core *core, const json_t *args, const json_t *opti
 	return 0;
 }
 
-static int record(struct direct *d, const char *path, struct ff_err *err)
+static int record(struct direct *d, struct ff_job *job, const char *path, struct ff_err *err)
 {
 	struct ff_core *core = ff_request_core(d->r);
 	FF_AUTO(ff_free) char *limited = NULL;
 	int64_t replaced = 0;
 	bool is_new = false;
 
-	if (ff_turn_open(core, err) < 0 || ff_store_repo(core->store, path, ff_clock_wall(), &d->job->repo, &is_new, err) < 0 ||
-	    ff_core_over_rate(core, d->job->pusher, &limited, err) < 0)
+	if (ff_turn_open(core, err) < 0 || ff_store_repo(core->store, path, ff_clock_wall(), &job->repo, &is_new, err) < 0 ||
+	    ff_core_over_rate(core, job->pusher, &limited, err) < 0)
 		return -1;
-	d->new_repo = is_new ? d->job->repo : 0;
+	d->new_repo = is_new ? job->repo : 0;
 	if (limited)
 		return ff_err_set(err, FF_E_NOT_ALLOWED, "%s", limited);
-	if (ff_core_add(core, d->job, 0, &replaced, err) < 0 ||
-	    ff_request_audit(d->r, "submit", d->job->id, d->job->source_ref, err) < 0) {
+	if (ff_core_add(core, job, 0, &replaced, err) < 0 ||
+	    ff_request_audit(d->r, "submit", job->id, job->source_ref, err) < 0) {
 		ff_turn_fail(core, err); /* half a job would wait for ever for a push that it does not have */
 		return -1;
 	}
+	d->job = job->id;
+	d->state = job->state;
+	memcpy(d->uuid, job->uuid, sizeof d->uuid);
 	return 0;
 }
 
@@ -89,7 +106,7 @@ int ff_submit_known(struct ff_request *r, const json_t *args, const json_t *opti
 	FF_AUTO(ff_job_free) struct ff_job *job = ff_job_new();
 	FF_AUTO(ff_free) char *path = NULL;
 	FF_AUTO(ff_free) char *branch = NULL;
-	struct direct d = { .r = r, .job = job }, *kept;
+	struct direct d = { .r = r }, *kept;
 
 	if (ff_msg_bytes(args, "repo", &path, err) < 0 || ff_msg_bytes(args, "branch", &branch, err) < 0)
 		return -1;
@@ -101,11 +118,11 @@ int ff_submit_known(struct ff_request *r, const json_t *args, const json_t *opti
 	job->pusher = ff_request_who(r);
 	if (!job->pusher)
 		job->pusher = ff_strdup("submit");
-	if (ff_core_check_repo(core, path, err) < 0 || read_job(core, args, options, job, err) < 0 || record(&d, path, err) < 0)
+	if (ff_core_check_repo(core, path, err) < 0 || read_job(core, args, options, job, err) < 0 || record(&d, job, path, err) < 0)
 		return -1;
 	kept = ff_calloc(1, sizeof *kept);
 	*kept = d;
-	kept->job = ff_steal(&job);
+	ff_recent_keep(core, &job);
 	ff_turn_after(core, answer, kept);
 	return 0;
 }

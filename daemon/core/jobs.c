@@ -44,27 +44,30 @@ static bool changes_state(enum ff_event_type type)
 	       type == FF_EVENT_JOB_CONTINUED || type == FF_EVENT_JOB_HELD || type == FF_EVENT_JOB_APPROVED;
 }
 
-static int write_event(struct ff_core *core, struct ff_job *job, struct ff_event *ev, struct ff_err *err)
+/* Who begins to watch later gets it from the record. */
+static void tell_watchers(struct ff_core *core, const struct ff_job *job, const struct ff_event *ev, const struct ff_buf *text)
 {
-	json_t *fields = ff_event_fields(ev);
-	char *data = json_dumps(fields, JSON_COMPACT);
 	struct told *t;
 
-	ff_assert(data);
-	if (ff_store_event_add(core->store, job->id, ev->type, ev->at_ms, data, &ev->seq, err) < 0) {
-		free(data);
-		json_decref(fields);
-		return -1;
-	}
-	free(data);
-	if (!ff_watched(core, job->id)) { /* who begins to watch gets it from the record */
-		json_decref(fields);
-		return 0;
-	}
+	if (!ff_watched(core, job->id))
+		return;
 	t = ff_calloc(1, sizeof *t);
 	*t = (struct told){ .seq = ev->seq, .job = job->id, .repo = job->repo,
-			    .event = ff_event_to_json(ev->seq, job->id, ev->type, ev->at_ms, fields) };
+			    .event = ff_event_to_json(ev->seq, job->id, ev->type, ev->at_ms,
+						      ff_json_parse(text->data, text->len, NULL)) };
 	ff_turn_after(core, tell, t);
+}
+
+static int write_event(struct ff_core *core, struct ff_job *job, struct ff_event *ev, struct ff_err *err)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf text;
+
+	ff_buf_init(&text, SIZE_MAX / 4);
+	(void)ff_buf_room(&text, 128); /* most have no more */
+	ff_event_text(ev, &text);
+	if (ff_store_event_add(core->store, job->id, ev->type, ev->at_ms, text.data, &ev->seq, err) < 0)
+		return -1;
+	tell_watchers(core, job, ev, &text);
 	return 0;
 }
 
@@ -176,6 +179,8 @@ static int save(struct ff_core *core, const struct ff_job *job, const struct ff_
 		return 0;
 	if (ev->type == FF_EVENT_STEP_STARTED || ev->type == FF_EVENT_STEP_FINISHED)
 		return ff_store_step_save(core->store, job, ev->step, err);
+	if (ev->type == FF_EVENT_JOB_STARTED || ev->type == FF_EVENT_JOB_COMPLETED)
+		return ff_store_run_save(core->store, job, err);
 	return ff_store_job_save(core->store, job, err);
 }
 
@@ -197,6 +202,7 @@ int ff_core_event(struct ff_core *core, struct ff_job *job, struct ff_event *ev,
 		return -1;
 	ff_job_fold(job, ev);
 	ff_worker_forget(core, job);
+	ff_recent_forget(core, job->id);
 	if (save(core, job, ev, err) < 0 || follow_result(core, job, ev, err) < 0 || write_event(core, job, ev, err) < 0 ||
 	    (ff_job_state_ended(job->state) && changes_state(ev->type) && ff_age_job_ended(core, job->id, err) < 0)) {
 		ff_turn_fail(core, err);
@@ -380,7 +386,10 @@ static int start_job(struct ff_core *core, int64_t id, struct ff_err *err)
 	bool guest = ff_guest_waits(core);
 
 	/* First, as each read outside of a transaction takes and gives back locks. */
-	if (ff_turn_open(core, err) < 0 || ff_store_job_get(core->store, id, &job, err) < 0)
+	if (ff_turn_open(core, err) < 0)
+		return -1;
+	job = ff_recent_take(core, id);
+	if (!job && ff_store_job_get(core->store, id, &job, err) < 0)
 		return -1;
 	ev.attempt = job->attempt + 1;
 	if (ff_core_event(core, job, &ev, err) < 0)

@@ -56,6 +56,7 @@ static bool commit(struct ff_core *core)
 	if (core->turn_failed) {
 		ff_store_rollback(core->store);
 		ff_workers_forget(core);
+		ff_recent_fini(core);
 		return false;
 	}
 	ff_mend_committed(core);

@@ -448,10 +448,12 @@ static void fail_start(struct worker *w, enum ff_err_code code, const char *text
 
 static void send_job(struct worker *w)
 {
+	FF_AUTO(ff_buf_fini) struct ff_buf msg;
 	FF_AUTO(ff_free) char *url = NULL;
 	struct ff_err err = { 0 };
-	json_t *msg;
 	int secrets = -1;
+
+	ff_buf_init(&msg, SIZE_MAX / 4);
 
 	if (!know(w, &err) || !(url = ff_repo_url(w->core, w->known->repo, &err)) ||
 	    ff_vault_job(w->core, w->known, &secrets, &err) < 0) {
@@ -460,9 +462,9 @@ static void send_job(struct worker *w)
 	}
 	w->sent = true;
 	set_limit(w);
-	msg = ff_job_message(w->core, w->known, url);
-	(void)json_object_set_new(msg, "token", json_string(w->token));
-	(void)ff_chan_send(w->child.chan, FF_MSG_JOB, msg, secrets, NULL); /* a failure ends the child */
+	(void)ff_buf_room(&msg, 2048); /* but for long tasks, all of it */
+	ff_job_message(w->core, w->known, url, w->token, &msg);
+	(void)ff_chan_send_fields(w->child.chan, FF_MSG_JOB, &msg, secrets, NULL); /* a failure ends the child */
 }
 
 void ff_workers_gateway_ready(struct ff_core *core, int64_t id, const struct ff_err *error)

@@ -12,6 +12,7 @@
 #include "queue.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -93,6 +94,8 @@ static void fill(struct input *in)
 		in->len -= in->at;
 		in->at = 0;
 	}
+	/* As our own programs wait: a thread that sleeps in recv(2) is woken for nothing when its message is taken. */
+	(void)poll(&(struct pollfd){ .fd = in->fd, .events = POLLIN }, 1, -1);
 	n = recv(in->fd, in->data + in->len, sizeof in->data - in->len, 0);
 	if (n <= 0)
 		die("the server went away: %s", n ? strerror(errno) : "end");
