@@ -143,6 +143,8 @@ static int once(struct ff_cli *cli, const struct ff_args *args, struct work *w, 
 		return 0;
 	}
 	ff_cli_say(cli, "commit %.12s (%.200s) does not apply", r.stop.at, r.at_subject);
+	if (r.why_hard)
+		ff_cli_say(cli, "git could not be asked: %s", r.why_hard);
 	ff_trees_print(&cli->out, r.merge);
 	return 1;
 }

@@ -379,7 +379,7 @@ static int may_hand_over(const struct ff_git *git, const struct ff_merge_result 
 		enum ff_merge_kind kind = result->conflicts[i].kind;
 
 		if (kind == FF_MERGE_TOO_LARGE)
-			return ff_err_set(err, FF_E_UNSUPPORTED, "something in it is too large");
+			return ff_err_set(err, FF_E_UNSUPPORTED, "something in it is over merge.max-text or merge.max-rename-bytes");
 		if (kind == FF_MERGE_DRIVER && driver_configured(git))
 			return ff_err_set(err, FF_E_UNSUPPORTED, "a merge driver is configured for a file in it");
 	}

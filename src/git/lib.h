@@ -52,6 +52,11 @@ FF_GIT_LIB_AUTO(git_treebuilder)
 
 /* Sets err from libgit2's code rc and last message, with the text in front; returns -1. */
 int ff_git_lib_fail(struct ff_err *err, int rc, const char *fmt, ...) FF_PRINTF(3, 4);
+/*
+ * The same for an object that cannot be read. One that another object or a ref
+ * names and that is not there is FF_E_GIT, and the text says what to do.
+ */
+int ff_git_lib_unread(struct ff_git *git, const git_oid *oid, int rc, struct ff_err *err);
 /* Hex to id; FF_E_INVALID, or FF_E_UNSUPPORTED for SHA-256. */
 int ff_git_lib_oid(const char *hex, git_oid *ret_oid, struct ff_err *err);
 /* Freed by git_commit_free. FF_E_INVALID when it is another kind of object. */

@@ -46,6 +46,16 @@ int ff_git_lib_tree_of(struct ff_git *git, const char *commit_hex, git_tree **re
 	return 0;
 }
 
+/* A ref of that name may be there, when what it leads to is not. */
+static int no_revision(struct ff_git *git, const char *rev, struct ff_err *err)
+{
+	FF_AUTO(git_reference_auto) git_reference *ref = NULL, *direct = NULL;
+
+	if (git_reference_dwim(&ref, git->repo, rev) == 0 && git_reference_resolve(&direct, ref) == 0)
+		return ff_git_lib_unread(git, git_reference_target(direct), GIT_ENOTFOUND, err);
+	return ff_err_set(err, FF_E_NOT_FOUND, "no revision '%.120s' in %s", rev, git->path);
+}
+
 int ff_git_rev(struct ff_git *git, const char *rev, char *ret_oid, struct ff_err *err)
 {
 	FF_AUTO(git_object_auto) git_object *any = NULL, *commit = NULL;
@@ -57,7 +67,7 @@ int ff_git_rev(struct ff_git *git, const char *rev, char *ret_oid, struct ff_err
 	else
 		rc = git_revparse_single(&any, git->repo, rev);
 	if (rc == GIT_ENOTFOUND)
-		return ff_err_set(err, FF_E_NOT_FOUND, "no revision '%.120s' in %s", rev, git->path);
+		return no_revision(git, rev, err);
 	if (rc == GIT_EAMBIGUOUS || rc == GIT_EINVALIDSPEC)
 		return ff_err_set(err, FF_E_INVALID, "'%.120s' is no revision, or one of several", rev);
 	if (rc == 0 && git_object_type(any) == GIT_OBJECT_COMMIT) {

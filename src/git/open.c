@@ -139,6 +139,19 @@ int ff_git_lib_fail(struct ff_err *err, int rc, const char *fmt, ...)
 	return ff_err_set(err, code_of(rc, e), "%s: %s", what, why);
 }
 
+int ff_git_lib_unread(struct ff_git *git, const git_oid *oid, int rc, struct ff_err *err)
+{
+	char hex[FF_GIT_OID];
+
+	git_oid_tostr(hex, sizeof hex, oid);
+	if (rc != GIT_ENOTFOUND)
+		return ff_git_lib_fail(err, rc, "object %s", hex);
+	if (git_repository_is_shallow(git->repo) > 0)
+		return ff_err_set(err, FF_E_GIT, "object %s is not in %.120s, which is a shallow clone: "
+				  "run git fetch --unshallow there", hex, git->path);
+	return ff_err_set(err, FF_E_GIT, "object %s is missing from %.120s: run git fsck there", hex, git->path);
+}
+
 /* Before libgit2 sees it: its own check of extensions (1.5.1) loses memory, and a reader may be asked for ever. */
 static int check_format(const char *path, struct ff_err *err)
 {

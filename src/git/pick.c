@@ -53,7 +53,7 @@ void ff_picked_fini(struct ff_picked *picked)
 
 static int too_many(const struct ff_pick *what, struct ff_err *err)
 {
-	return ff_err_set(err, FF_E_TOO_LARGE, "over %zu commits to rebase", what->max_commits);
+	return ff_err_set(err, FF_E_TOO_LARGE, "over %zu commits to rebase: raise rebase.max-commits, or rebase fewer", what->max_commits);
 }
 
 /* --- the line */

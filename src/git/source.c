@@ -40,7 +40,6 @@ static int read_any(struct ff_git *git, const struct ff_merge_id *id, git_object
 	struct ff_git_lib_lent lent;
 	git_odb_object *obj = NULL;
 	git_oid oid = oid_of(id);
-	char hex[FF_GIT_OID];
 	int rc = ff_git_lib_lend(git, &oid, type, &lent, err);
 
 	if (rc < 0)
@@ -52,7 +51,7 @@ static int read_any(struct ff_git *git, const struct ff_merge_id *id, git_object
 	}
 	rc = git_odb_read(&obj, git->odb, &oid);
 	if (rc < 0)
-		return ff_git_lib_fail(err, rc, "object %s", git_oid_tostr(hex, sizeof hex, &oid));
+		return ff_git_lib_unread(git, &oid, rc, err);
 	if (git_odb_object_type(obj) != type) {
 		git_odb_object_free(obj);
 		return wrong(&oid, type, err);
@@ -80,13 +79,12 @@ static int blob_size(void *arg, const struct ff_merge_id *id, uint64_t *ret_size
 {
 	struct ff_git *git = arg;
 	git_oid oid = oid_of(id);
-	char hex[FF_GIT_OID];
 	git_object_t type;
 	size_t size;
 	int rc = git_odb_read_header(&size, &type, git->odb, &oid);
 
 	if (rc < 0)
-		return ff_git_lib_fail(err, rc, "object %s", git_oid_tostr(hex, sizeof hex, &oid));
+		return ff_git_lib_unread(git, &oid, rc, err);
 	if (type != GIT_OBJECT_BLOB)
 		return wrong(&oid, GIT_OBJECT_BLOB, err);
 	*ret_size = size;

@@ -123,7 +123,7 @@ static int read_tree(struct ff_run *run, const unsigned char *id, struct ff_tree
 	if (ff_tree_parse(&run->arena, held->bytes.data, held->bytes.len, run->id_len,
 			  run->limits.max_tree_entries - run->n_entries, ret, &why) < 0) {
 		if (why.code == FF_E_TOO_LARGE)
-			return ff_err_set(err, why.code, "there are more than %" PRIu64 " names to look at",
+			return ff_err_set(err, why.code, "there are more than %" PRIu64 " names to look at: raise merge.max-entries",
 					  run->limits.max_tree_entries);
 		return ff_err_set(err, why.code, "%s", why.text);
 	}

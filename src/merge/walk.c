@@ -252,7 +252,7 @@ static int join(struct ff_run *run, struct ff_node *n, size_t depth, struct ff_e
 static int open_folder(struct ff_run *run, struct ff_node *n, size_t depth, struct ff_err *err)
 {
 	if (depth > run->limits.max_depth)
-		return ff_err_set(err, FF_E_TOO_LARGE, "folders lie more than %u deep", run->limits.max_depth);
+		return ff_err_set(err, FF_E_TOO_LARGE, "folders lie more than %u deep: raise merge.max-depth", run->limits.max_depth);
 	for (int i = 0; i < 3; i++)
 		if (ff_run_tree(run, n->folders & (1u << i) ? n->stage[i].id : NULL, &n->trees[i], err) < 0)
 			return -1;

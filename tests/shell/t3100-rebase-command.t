@@ -105,7 +105,7 @@ test_expect 'limits and merges are refused with the reason' '
 	tip=$(ff rebase --repo app.git --onto main "$base..merged")
 	is "$(git -C app.git rev-list --merges --count "main..$tip")" 0
 	status_is 1 ff -c rebase.max-commits=1 rebase --repo app.git --onto main "$base..merged" 2>err
-	like "$(cat err)" "over 1 commits to rebase"
+	like "$(cat err)" "over 1 commits to rebase: raise rebase.max-commits"
 	# What is over rebase.max-memory goes to a file, and the result is the same.
 	(cd app && git checkout -q -b large "$base" && for n in 1 2 3; do head -c 300000 /dev/urandom >blob-$n && sed -i "1s/^/$n/" src/list.txt &&
 		commit_all "large $n" 7; done && git push -q origin large)
@@ -113,6 +113,55 @@ test_expect 'limits and merges are refused with the reason' '
 	is "$(git -C app.git rev-parse "$tip:blob-3")" "$(git -C app rev-parse large:blob-3)"
 	git -C app.git fsck --strict
 	[ -z "$(find app.git/objects/pack -name "tmp*" -o -name "*.tmp")" ]
+'
+
+test_expect 'what is missing from the repository is said, and what to do' '
+	git clone -q --bare --depth=1 --no-single-branch "file://$T/app.git" shallow.git
+	status_is 1 ff rebase --repo shallow.git --onto main main..clash 2>err
+	like "$(cat err)" "is not in .*/shallow.git, which is a shallow clone: run git fetch --unshallow there"
+	git -C shallow.git fetch -q --unshallow
+	ff rebase --repo shallow.git --dry-run --onto main~1 "main~2..clash"
+	git clone -q --bare --shared app.git lost.git
+	mkdir away && mv app.git/objects/* away
+	mkdir app.git/objects/pack
+	status_is 1 ff rebase --repo lost.git --onto main main~1..clash 2>err
+	like "$(cat err)" "object [0-9a-f]{40} is missing from .*/lost.git: run git fsck there"
+	rmdir app.git/objects/pack
+	mv away/* app.git/objects
+	ff rebase --repo lost.git --dry-run --onto main~1 "main~2..clash"
+'
+
+test_expect 'a hard conflict without a git to ask says so' '
+	(cd app && git checkout -q -b folder main && mkdir d && seq 50 >d/a && seq 50 90 >d/b && commit_all d 8 && git checkout -q -b moved &&
+		git mv d e && commit_all moved 9 && git checkout -q -b more folder && echo c >d/c && commit_all more 10 && git push -q origin folder moved more)
+	status_is 1 ff rebase --repo app.git --onto moved folder..more >out 2>err
+	is "$(cat out)" "directory-rename: e/c"
+	is "$(grep -c "git could not be asked" err)" 0
+	status_is 1 ff -c merge.git=/nowhere/git rebase --repo app.git --onto moved folder..more >out 2>err
+	is "$(cat out)" "directory-rename: d"
+	like "$(cat err)" "git could not be asked: .*/nowhere/git"
+'
+
+test_expect 'empty, signed, octopus and differently encoded commits' '
+	(cd app && git checkout -q -b odd "$base" && git commit -q --allow-empty -m empty && echo x >odd && git add odd &&
+		printf "gr\\374n\\n" >../msg && git -c i18n.commitEncoding=ISO-8859-1 commit -q -F ../msg &&
+		git commit -q --allow-empty --allow-empty-message -m "" &&
+		printf "tree %s\\nparent %s\\nauthor A <a@e> 1700000000 +0130\\ncommitter C <c@e> 1700000000 -0200\\ngpgsig sig\\n \\n more\\nx-other y\\n\\nsigned" \
+			"$(git rev-parse "HEAD^{tree}")" "$(git rev-parse HEAD)" >../raw &&
+		git checkout -q -B odd "$(git hash-object -t commit -w ../raw)" && git push -q origin odd
+		for n in 1 2; do git checkout -q -b "arm$n" "$base" && echo "$n" >"arm$n" && commit_all "arm $n" 8; done
+		git checkout -q -b octopus "$base" && echo o >o && commit_all o 9 && git merge -q -m many arm1 arm2 && git push -q origin octopus)
+	tip=$(ff rebase --repo app.git --onto main "$base..odd")
+	is "$(git -C app.git log --format="%s|%e|%an %ad" --date=raw "main..$tip" | sed "s/|Test Pusher.*/|/")" "signed||A 1700000000 +0130
+||
+grün|ISO-8859-1|
+empty||"
+	is "$(git -C app.git cat-file commit "$tip" | sed -n "5,\$p")" "
+signed"
+	git -C app.git fsck --strict
+	tip=$(ff rebase --repo app.git --onto main "$base..octopus")
+	is "$(git -C app.git log --format=%s "main..$tip" | sort | xargs)" "arm 1 arm 2 o"
+	is "$(git -C app.git ls-tree --name-only "$tip" arm1 arm2 o | xargs)" "arm1 arm2 o"
 '
 
 test_expect 'wrong usage says what is missing' '

@@ -169,7 +169,7 @@ test_expect 'limits are refused clearly' '
 	is "$(key conflicts 0 kind <out)" too-large
 	is "$(key hard <out)" true
 	echo base target change | merge -c merge.max-entries=3 >out
-	like "$(key error <out)" "more than 3 names"
+	like "$(key error <out)" "more than 3 names to look at: raise merge.max-entries"
 	# Lines on both sides, in files that were moved.
 	(cd w && git checkout -q -b deep base && mkdir -p a/b/c && seq 20 >a/b/c/d && seq 100 130 >e && commit_all deep &&
 		git checkout -q -b deep1 && git mv e f && sed -i "s/^2$/two/" a/b/c/d && sed -i "s/^101$/x/" f && commit_all 1 &&
@@ -178,7 +178,7 @@ test_expect 'limits are refused clearly' '
 	echo deep deep1 deep2 | merge >out
 	is "$(key clean <out)" true
 	echo deep deep1 deep2 | merge -c merge.max-depth=2 >out
-	like "$(key error <out)" "more than 2 deep"
+	like "$(key error <out)" "more than 2 deep: raise merge.max-depth"
 	echo deep deep1 deep2 | merge -c merge.max-rename-bytes=10 >out 2>err
 	like "$(cat out)" "too-large"
 	echo deep deep1 deep2 | merge -c merge.rename-limit=1 >out
