@@ -63,10 +63,45 @@ for call in write rename fsync link unlink mkdir fchmod; do
 	'
 done
 
+# The same for merge-tree, whose objects no ref leads to: what is there is sound, and the next run has its tree.
+merge_killed() { # CALL N
+	rm -rf killed.git
+	cp -r app.git killed.git
+	rc=0
+	echo "main~1 main $tip" | strace -qq -o /dev/null -e "trace=$1" -e "inject=$1:signal=KILL:when=$2" \
+		flowforge --config "$T/flowforge.conf" merge-tree --repo killed.git --stdin --write >out 2>err || rc=$?
+	[ $rc != 0 ] || return 1
+	[ $rc -gt 128 ] || { cat err; is "$rc" 137; }
+}
+merged=$(git -C app.git merge-tree --write-tree main "$tip")
+
+for call in write rename fsync link unlink mkdir fchmod; do
+	test_expect "merge-tree killed at every $call" '
+		n=0
+		while merge_killed '$call' $((n + 1)); do
+			n=$((n + 1))
+			whole "merge killed at '$call' $n"
+			find killed.git -name "tmp_*" -exec touch -d "1 hour ago" {} +
+			echo "main~1 main $tip" | ff merge-tree --repo killed.git --stdin --write >out
+			is "$(json tree <out)" "$merged"
+			is "$(git -C killed.git ls-tree -r "$merged" | wc -l)" "$(git -C app.git ls-tree -r main | wc -l)"
+			whole "merge after '$call' $n"
+			# A pack of the very same bytes may have taken the place of what was left.
+			is "$(find killed.git -name "tmp_*" -o -name "*.lock")" ""
+			is "$(ls killed.git/objects/pack/*.pack | wc -l)" "$(ls killed.git/objects/pack/*.idx | wc -l)"
+		done
+		is "$(json tree <out)" "$merged"
+		echo $n >merge-killed-'$call'
+	'
+done
+
 test_expect 'that was often enough to mean something' '
 	[ "$(cat killed-write)" -ge 3 ]
 	[ "$(cat killed-rename)" -ge 2 ]
 	[ "$(cat killed-fsync)" -ge 3 ]
+	[ "$(cat merge-killed-write)" -ge 2 ]
+	[ "$(cat merge-killed-rename)" -ge 2 ]
+	[ "$(cat merge-killed-fsync)" -ge 2 ]
 '
 
 test_done
