@@ -31,13 +31,14 @@
  */
 #define LEVEL 1
 /*
- * Trees and commits up to this are not compressed at all: they were two thirds
- * of the time of a commit, for a seventh of the bytes, and they become deltas
- * when git repacks.
+ * What fits into the first MiB of a pack is not compressed at all, which is
+ * most of what a topic brings: the rebase of 300 real ones (of numpy, spring and
+ * git, each) takes 36 to 47 % less processor time for it, and 1.8 to 2.5 times
+ * the bytes, 24 to 92 KB a topic more, until git repacks them as deltas.
  */
-#define PLAIN_MAX ((size_t)32 * 1024)
+#define PLAIN_MAX ((int64_t)1024 * 1024)
 #define STORED_MAX ((size_t)65535) /* bytes of a stored block */
-#define BUFFER ((size_t)1024 * 1024)
+#define BUFFER ((size_t)128 * 1024) /* the C library keeps so much at hand; a larger one would come from the kernel each time */
 #define HEAD 12
 #define TMP_PACK "tmp_pack_" FF_NAME "-"
 #define TMP_IDX "tmp_idx_" FF_NAME "-"
@@ -75,16 +76,22 @@ static int64_t place(const struct ff_packfile *f)
 	return f->written + (int64_t)f->out.len;
 }
 
-static int flush(struct ff_packfile *f, struct ff_err *err)
+static int write_out(struct ff_packfile *f, struct ff_err *err)
 {
 	if (lseek(f->fd, f->written, SEEK_SET) < 0)
 		return ff_err_errno(err, "cannot write a pack");
 	if (ff_fd_write_all(f->fd, f->out.data, f->out.len, err) < 0)
 		return ff_err_wrap(err, "cannot write a pack");
-	ff_sha1_add(&f->sum, f->out.data, f->out.len);
 	f->written += (int64_t)f->out.len;
 	ff_buf_clear(&f->out);
 	return 0;
+}
+
+static int flush(struct ff_packfile *f, struct ff_err *err)
+{
+	if (f->summed)
+		ff_sha1_add(&f->sum, f->out.data, f->out.len);
+	return write_out(f, err);
 }
 
 static int put(struct ff_packfile *f, const void *p, size_t n, struct ff_err *err)
@@ -310,18 +317,13 @@ static int put_plain(struct ff_packfile *f, const unsigned char *data, size_t si
 	return put_counted(f, tail, sizeof tail, err);
 }
 
-/* Ids do not shrink, and small texts hardly: not worth the time. */
-static bool is_plain(enum ff_pack_type type, size_t size)
-{
-	return (type == FF_PACK_TREE || type == FF_PACK_COMMIT) && size <= PLAIN_MAX;
-}
 
 int ff_packfile_add(struct ff_packfile *f, enum ff_pack_type type, const void *data, size_t size,
 		    struct ff_pack_entry *entry, struct ff_err *err)
 {
 	if (begin(f, type, size, entry, err) < 0)
 		return -1;
-	if (is_plain(type, size)) {
+	if (place(f) + (int64_t)size <= PLAIN_MAX) {
 		if (put_plain(f, data, size, err) < 0)
 			return -1;
 		entry->crc = f->crc;
@@ -422,7 +424,7 @@ static int end_pack(struct ff_packfile *f, uint32_t count, unsigned char sum[FF_
 	}
 	ff_sha1_end(&f->sum, sum);
 	ff_assert(ff_buf_add(&f->out, sum, FF_SHA1_LEN) == 0);
-	if (flush(f, err) < 0)
+	if (write_out(f, err) < 0)
 		return -1;
 	return sync_fd(f->fd) < 0 ? ff_err_errno(err, "cannot save a pack") : 0;
 }

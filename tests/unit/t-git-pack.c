@@ -102,6 +102,28 @@ static void one_pack_of_all(void **state)
 	repo_prints(r, "1", "ls r.git/objects/pack/*.pack | wc -l");
 }
 
+/* The first MiB is stored as it is, in blocks of 64 KiB, and what is behind it is compressed. */
+static void plain_and_compressed(void **state)
+{
+	struct repo *r = *state;
+	const size_t sizes[] = { 0, 1, 65534, 65535, 65536, 131070, 700000, 700001 };
+	FF_AUTO(ff_free) char *text = ff_calloc(700001, 1);
+	char blob[FF_GIT_OID], commit[FF_GIT_OID];
+
+	memset(text, 'x', 700001);
+	ff_git_pack_begin(r->git, true, FF_GIT_PACK_MEMORY);
+	for (size_t i = 0; i < FF_ARRAY_LEN(sizes); i++)
+		put_blob(r, text, sizes[i], blob);
+	put_commit(r, blob, commit);
+	ok(ff_git_pack_commit(r->git, NULL, &err));
+	/* 1,027,730 bytes of the first seven, and of the last hardly any. */
+	repo_prints(r, "1", "echo $(($(stat -c %%s r.git/objects/pack/*.pack) / 1027730))");
+	repo_do(r, "p=$(echo r.git/objects/pack/*.pack); git index-pack --strict -o own.idx $p; cmp own.idx ${p%%.pack}.idx");
+	repo_do(r, "git -C r.git update-ref refs/heads/main %s", commit);
+	repo_prints(r, "8", "git -C r.git cat-file --batch-all-objects --batch-check | grep -c blob");
+	repo_fsck(r);
+}
+
 static void read_before_it_is_written(void **state)
 {
 	struct repo *r = *state;
@@ -231,6 +253,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sums_as_published),
 		test(one_pack_of_all),
+		test(plain_and_compressed),
 		test(read_before_it_is_written),
 		test(past_the_memory),
 		test(large_files_are_streamed),
