@@ -115,6 +115,12 @@ struct side {
 	int64_t tail; /* how much longer that side is than the base */
 };
 
+/* list NULL: no changes; to add 0 to it is no C. */
+static struct side side_of(const struct ff_lines_change *list, size_t n, int64_t tail)
+{
+	return (struct side){ list, n ? list + n : list, tail };
+}
+
 /* Where a line of the base lies on that side, counted from it: as before its next change, or behind the last. */
 static int64_t offset(const struct side *s)
 {
@@ -333,11 +339,13 @@ static int find_hunks(struct merge *m, struct ff_err *err)
 {
 	FF_AUTO(ff_free) struct ff_lines_change *of_t = NULL, *of_c = NULL;
 	size_t n_t = 0, n_c = 0;
+	struct side t, c;
 
 	if (compare_sides(m, &of_t, &n_t, &of_c, &n_c, err) < 0)
 		return -1;
-	line_up(m, &(struct side){ of_t, of_t + n_t, (int64_t)m->target->n - m->base->n },
-		&(struct side){ of_c, of_c + n_c, (int64_t)m->change->n - m->base->n });
+	t = side_of(of_t, n_t, (int64_t)m->target->n - m->base->n);
+	c = side_of(of_c, n_c, (int64_t)m->change->n - m->base->n);
+	line_up(m, &t, &c);
 	if (refine_all(m, err) < 0)
 		return -1;
 	join_near(m);
