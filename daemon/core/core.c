@@ -210,6 +210,7 @@ static void end(struct ff_core *core)
 	ff_sandbox_fini(core);
 	ff_workers_fini(core);
 	ff_recent_fini(core);
+	ff_rest_fini(core);
 	ff_tunnels_fini(core);
 	ff_guests_fini(core);
 	ff_readers_fini(core);

@@ -88,6 +88,7 @@ void ff_turn_end(void *arg)
 		}
 	}
 	ff_log_release();
+	ff_rest_later(core);
 	if (core->store)
 		ff_store_checkpoint(core->store); /* everybody has their answers */
 }
