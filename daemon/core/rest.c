@@ -4,8 +4,10 @@
  * wait: code that was used, which comes back by itself from its files, and
  * free memory.  A server without jobs is what most servers are at most times.
  */
-#include <malloc.h>
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "base/proc.h"
 #include "daemon/core/core.h"
@@ -31,15 +33,16 @@ static void on_timer(void *arg)
 	r->armed = false;
 	r->resting = true;
 	ff_proc_drop_code();
+#ifdef __GLIBC__
 	(void)malloc_trim(0); /* whether there was any to give back */
+#endif
 }
 
 void ff_rest_later(struct ff_core *core)
 {
 	struct ff_rest *r = core->rest;
-	bool resting = r && r->resting;
 
-	if (resting) {
+	if (r && r->resting) { /* else the rest would be a reason to rest again */
 		r->resting = false;
 		return;
 	}
