@@ -407,6 +407,7 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 	r->next = c->core->control->requests;
 	c->core->control->requests = r;
 	c->requests++;
+	ff_rest_later(c->core);
 	ff_request_run(r);
 }
 

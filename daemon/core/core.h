@@ -64,7 +64,7 @@ struct ff_core {
 		bool timer;              /* it has a time to live, which the loop's timer must know */
 	} *acts;
 	size_t n_acts;
-	struct ff_rest *rest;     /* rest.c; NULL: no turn has ended yet */
+	struct ff_rest *rest;     /* rest.c; NULL: there was no work yet */
 	struct ff_recent *recent; /* recent.c; NULL: nothing was kept yet */
 
 	/* one struct each, private to its file */
@@ -348,7 +348,7 @@ void ff_recent_forget(struct ff_core *core, int64_t id);
 void ff_recent_fini(struct ff_core *core); /* all of them */
 
 /* --- rest.c: what is not needed while nothing happens --------------------------- */
-/* At the end of a turn: when there is none for a while, memory is given back. */
+/* Somebody asked, or something was recorded: when neither comes for a while, memory is given back. */
 void ff_rest_later(struct ff_core *core);
 void ff_rest_fini(struct ff_core *core);
 

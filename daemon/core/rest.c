@@ -17,7 +17,6 @@
 struct ff_rest {
 	struct ff_watch *timer;
 	bool armed, busy; /* busy: since the timer was armed there was work again */
-	bool resting;     /* the turn that is about to end had this timer alone */
 };
 
 static void on_timer(void *arg)
@@ -31,7 +30,6 @@ static void on_timer(void *arg)
 		return;
 	}
 	r->armed = false;
-	r->resting = true;
 	ff_proc_drop_code();
 #ifdef __GLIBC__
 	(void)malloc_trim(0); /* whether there was any to give back */
@@ -42,10 +40,6 @@ void ff_rest_later(struct ff_core *core)
 {
 	struct ff_rest *r = core->rest;
 
-	if (r && r->resting) { /* else the rest would be a reason to rest again */
-		r->resting = false;
-		return;
-	}
 	if (!r) {
 		r = core->rest = ff_calloc(1, sizeof *r);
 		r->timer = ff_loop_timer(core->loop, QUIET_MS, on_timer, core);

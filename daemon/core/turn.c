@@ -76,6 +76,8 @@ void ff_turn_end(void *arg)
 			ff_core_dispatch_now(core);
 		core->dispatch = false;
 		ok = !core->in_turn || commit(core);
+		if (core->in_turn)
+			ff_rest_later(core);
 		list = core->after_first; /* a commit may add to it */
 
 		core->in_turn = core->turn_failed = false;
@@ -88,7 +90,6 @@ void ff_turn_end(void *arg)
 		}
 	}
 	ff_log_release();
-	ff_rest_later(core);
 	if (core->store)
 		ff_store_checkpoint(core->store); /* everybody has their answers */
 }
