@@ -240,4 +240,15 @@ test_expect 'exit statuses: wrong usage 2, not found 3, not allowed 4, unreachab
 	status_is 0 ff --version
 '
 
+file_kb() {
+	awk '/^RssFile/ { print $2 }' "/proc/$(process_pid daemon)/status"
+}
+
+test_expect 'code that was used is let go of when nobody asks for anything' '
+	process_alive daemon || start_daemon
+	ff list --json >/dev/null
+	before=$(file_kb)
+	wait_until "[ \$(file_kb) -lt $((before - 100)) ]"
+'
+
 test_done
