@@ -471,7 +471,7 @@ void ff_core_attempt_failed(struct ff_core *core, int64_t id, int attempt, enum 
 	if (job->state != FF_JOB_RUNNING || job->attempt != attempt)
 		return; /* its end was recorded already */
 	ff_random(&chance, sizeof chance);
-	retry = ff_job_retry(job, code, chance);
+	retry = ff_job_retry(job, code, ff_conf_int(core->conf, FF_CONF_JOB_RETRY_DELAY), chance);
 	if (code == FF_E_KEY_MISSING) { /* no fault of the job's, and no try either */
 		ev.type = FF_EVENT_JOB_WAITING;
 		ev.wait = FF_WAIT_BLOCKED;

@@ -31,7 +31,6 @@
 
 #define TRIES 4
 #define HTTP_OVERLOADED 529
-#define FIRST_WAIT_MS 1000
 /* A longer wait is better done in the queue, where it holds no worker. */
 #define LONGEST_WAIT_MS 60000
 #define SOCKET_WAIT_MS 10000
@@ -193,15 +192,15 @@ static int wait_for_socket(struct loop *l, struct ff_err *err)
 }
 
 /* Twice as long each time, and up to half more by chance, so that many jobs do not come back at once. */
-static int64_t back_off(int try, int64_t retry_after_ms)
+static int64_t back_off(const struct ff_agent_run *run, int try, int64_t retry_after_ms)
 {
-	int64_t ms = (int64_t)FIRST_WAIT_MS << try;
+	int64_t first_ms = ff_conf_int(run->conf, FF_CONF_GATEWAY_RETRY_DELAY), ms = first_ms << try;
 	uint32_t chance;
 
 	ff_random(&chance, sizeof chance);
 	if (retry_after_ms > ms)
 		ms = retry_after_ms;
-	return ms + (int64_t)(chance % (uint32_t)(FIRST_WAIT_MS / 2 + 1));
+	return ms + (int64_t)(chance % (uint32_t)(first_ms / 2 + 1));
 }
 
 static int one_try(struct loop *l, const char *body, struct ff_answer **ret, struct ff_model_hint *hint, struct ff_err *err)
@@ -241,7 +240,7 @@ static int ask(struct loop *l, const char *body, struct ff_answer **ret, struct 
 
 		if (one_try(l, body, ret, &hint, &why) == 0)
 			return 0;
-		ms = back_off(try, hint.retry_after_ms);
+		ms = back_off(run, try, hint.retry_after_ms);
 		l->overloaded = hint.status == HTTP_OVERLOADED;
 		if (why.code == FF_E_RATE_LIMIT)
 			run->event(run->arg, ff_event_name(FF_EVENT_RATE_LIMIT), why.text);

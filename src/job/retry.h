@@ -5,7 +5,7 @@
 /*
  * What becomes of a job whose attempt has failed: another attempt, and when,
  * or the end.  Which classes of errors another attempt can mend says
- * base/err.def; all numbers are in retry.c.
+ * base/err.def; the numbers that are not passed in are in retry.c.
  */
 
 #include "job/job.h"
@@ -15,8 +15,11 @@ struct ff_retry {
 	int64_t delay_ms; /* until the next attempt */
 };
 
-/* job is as before the failure is folded. chance: any number, drawn anew each time. */
-struct ff_retry ff_job_retry(const struct ff_job *job, enum ff_err_code code, uint32_t chance);
+/*
+ * job is as before the failure is folded. first_ms: the longest wait before the
+ * second attempt; further ones wait longer. chance: any number, drawn anew each time.
+ */
+struct ff_retry ff_job_retry(const struct ff_job *job, enum ff_err_code code, int64_t first_ms, uint32_t chance);
 /* A dead letter: it failed for a reason that another attempt might mend, after all of its attempts. */
 bool ff_job_dead(const struct ff_job *job);
 

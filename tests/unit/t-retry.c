@@ -22,7 +22,7 @@ static void test_three_attempts(void **state)
 	for (int failures = 0; failures < 100; failures++, attempts++) {
 		struct ff_job job = job_with(2, failures);
 
-		if (!ff_job_retry(&job, FF_E_NETWORK_ERROR, 0).again)
+		if (!ff_job_retry(&job, FF_E_NETWORK_ERROR, 2000, 0).again)
 			break;
 	}
 	assert_int_equal(attempts, 3);
@@ -33,10 +33,10 @@ static void test_only_what_can_be_mended(void **state)
 	struct ff_job job = job_with(5, 0);
 
 	(void)state;
-	assert_true(ff_job_retry(&job, FF_E_RATE_LIMIT, 1).again);
-	assert_false(ff_job_retry(&job, FF_E_MODEL_REFUSED, 1).again);
-	assert_false(ff_job_retry(&job, FF_E_DEADLINE, 1).again);
-	assert_false(ff_job_retry(&job, FF_E_TOO_LARGE, 1).again);
+	assert_true(ff_job_retry(&job, FF_E_RATE_LIMIT, 2000, 1).again);
+	assert_false(ff_job_retry(&job, FF_E_MODEL_REFUSED, 2000, 1).again);
+	assert_false(ff_job_retry(&job, FF_E_DEADLINE, 2000, 1).again);
+	assert_false(ff_job_retry(&job, FF_E_TOO_LARGE, 2000, 1).again);
 }
 
 static void test_host_faults(void **state)
@@ -45,9 +45,9 @@ static void test_host_faults(void **state)
 	for (int failures = 0; failures < 6; failures++) {
 		struct ff_job job = job_with(0, failures);
 
-		assert_int_equal(ff_job_retry(&job, FF_E_UNREACHABLE, 0).again, failures < 3);
-		assert_int_equal(ff_job_retry(&job, FF_E_CONTAINER_START_FAILED, 0).again, failures < 3);
-		assert_false(ff_job_retry(&job, FF_E_NETWORK_ERROR, 0).again);
+		assert_int_equal(ff_job_retry(&job, FF_E_UNREACHABLE, 2000, 0).again, failures < 3);
+		assert_int_equal(ff_job_retry(&job, FF_E_CONTAINER_START_FAILED, 2000, 0).again, failures < 3);
+		assert_false(ff_job_retry(&job, FF_E_NETWORK_ERROR, 2000, 0).again);
 	}
 }
 
@@ -59,10 +59,10 @@ static void test_delays(void **state)
 	for (size_t i = 0; i < FF_ARRAY_LEN(least); i++) {
 		struct ff_job job = job_with(100, (int)i);
 
-		assert_int_equal(ff_job_retry(&job, FF_E_NETWORK_ERROR, 0).delay_ms, least[i]);
-		assert_int_equal(ff_job_retry(&job, FF_E_NETWORK_ERROR, (uint32_t)least[i]).delay_ms, 2 * least[i]);
+		assert_int_equal(ff_job_retry(&job, FF_E_NETWORK_ERROR, 2000, 0).delay_ms, least[i]);
+		assert_int_equal(ff_job_retry(&job, FF_E_NETWORK_ERROR, 2000, (uint32_t)least[i]).delay_ms, 2 * least[i]);
 		for (uint32_t chance = 1; chance; chance *= 3) {
-			int64_t ms = ff_job_retry(&job, FF_E_NETWORK_ERROR, chance).delay_ms;
+			int64_t ms = ff_job_retry(&job, FF_E_NETWORK_ERROR, 2000, chance).delay_ms;
 
 			assert_in_range(ms, least[i], 2 * least[i]);
 			if (chance > UINT32_MAX / 3)
@@ -71,13 +71,24 @@ static void test_delays(void **state)
 	}
 }
 
+static void test_own_delay(void **state)
+{
+	struct ff_job first = job_with(100, 0), late = job_with(100, 50);
+
+	(void)state;
+	assert_in_range(ff_job_retry(&first, FF_E_NETWORK_ERROR, 10, 999).delay_ms, 5, 10);
+	assert_in_range(ff_job_retry(&late, FF_E_NETWORK_ERROR, 10, 999).delay_ms, 15000, 30000);
+	assert_in_range(ff_job_retry(&first, FF_E_NETWORK_ERROR, 30000, 999).delay_ms, 15000, 30000);
+	assert_in_range(ff_job_retry(&late, FF_E_NETWORK_ERROR, 30000, 999).delay_ms, 15000, 30000);
+}
+
 static void test_first_loss_at_once(void **state)
 {
 	struct ff_job first = job_with(2, 0), second = job_with(2, 1);
 
 	(void)state;
-	assert_int_equal(ff_job_retry(&first, FF_E_UNREACHABLE, 999).delay_ms, 0);
-	assert_in_range(ff_job_retry(&second, FF_E_UNREACHABLE, 999).delay_ms, 2000, 4000);
+	assert_int_equal(ff_job_retry(&first, FF_E_UNREACHABLE, 2000, 999).delay_ms, 0);
+	assert_in_range(ff_job_retry(&second, FF_E_UNREACHABLE, 2000, 999).delay_ms, 2000, 4000);
 }
 
 static void test_dead(void **state)
@@ -98,7 +109,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_three_attempts), cmocka_unit_test(test_only_what_can_be_mended),
-		cmocka_unit_test(test_host_faults), cmocka_unit_test(test_delays),
+		cmocka_unit_test(test_host_faults), cmocka_unit_test(test_delays), cmocka_unit_test(test_own_delay),
 		cmocka_unit_test(test_first_loss_at_once), cmocka_unit_test(test_dead),
 	};
 
