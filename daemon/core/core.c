@@ -26,6 +26,7 @@
 #include "base/file.h"
 #include "base/names.h"
 #include "base/proc.h"
+#include "crypto/crypto.h"
 #include "daemon/core/vault.h"
 
 void ff_core_notify(const char *state)
@@ -239,6 +240,7 @@ int ff_core_main(const struct ff_role_args *args)
 	struct ff_err err = { 0 };
 
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* fails only for values other than 0 and 1 */
+	ff_crypto_start();
 	core.after_end = &core.after_first;
 	core.loop = ff_loop_new();
 	ff_loop_on_turn_end(core.loop, ff_turn_end, &core);

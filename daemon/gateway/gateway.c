@@ -21,6 +21,7 @@
 #include "base/sock.h"
 #include "base/text.h"
 #include "conf/conf.h"
+#include "crypto/crypto.h"
 #include "daemon/gateway/fetch.h"
 #include "daemon/gateway/key.h"
 #include "daemon/gateway/upstream.h"
@@ -509,6 +510,7 @@ int ff_gateway_main(const struct ff_role_args *args)
 	int rc;
 
 	ff_role_guard(getppid());
+	ff_crypto_start();
 	rc = init(&gw, args, &err);
 	if (rc == 0)
 		rc = ff_loop_run(gw.loop, &err);

@@ -8,10 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <gcrypt.h>
-
 #include "base/file.h"
 #include "base/num.h"
+#include "crypto/apitoken.h"
 
 /* First lines. Another first line is a record of a version that we do not know: as good as none. */
 static const char stream_line[] = "{\"v\":1,\"status\":200,\"content_type\":\"text/event-stream\"}\n";
@@ -19,14 +18,9 @@ static const char json_line[] = "{\"v\":1,\"status\":200,\"content_type\":\"appl
 
 void ff_record_key(const void *body, size_t n, char key[FF_RECORD_KEY])
 {
-	unsigned char digest[32];
+	unsigned char digest[FF_APITOKEN_HASH];
 
-	if (!gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P)) {
-		ff_assert(gcry_check_version(GCRYPT_VERSION));
-		gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
-		gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
-	}
-	gcry_md_hash_buffer(GCRY_MD_SHA256, digest, body, n);
+	ff_sha256(body, n, digest);
 	ff_hex(digest, sizeof digest, key);
 }
 

@@ -16,6 +16,7 @@
 #include "base/num.h"
 #include "base/proc.h"
 #include "base/text.h"
+#include "crypto/crypto.h"
 #include "daemon/role.h"
 #include "daemon/web/live.h"
 
@@ -168,6 +169,7 @@ int ff_web_main(const struct ff_role_args *args)
 	int rc;
 
 	ff_role_guard(getppid());
+	ff_crypto_start();
 	rc = init(&web, args, &err);
 	while (rc == 0 && !web.stop)
 		if (ff_loop_turn(web.loop, 0, &err) < 0 || lws_service(web.lws, 0) < 0)

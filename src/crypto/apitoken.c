@@ -7,16 +7,13 @@
 
 #include "base/file.h"
 #include "base/num.h"
+#include "crypto/crypto.h"
 
 #define SUM 4
 
 void ff_sha256(const void *p, size_t n, unsigned char hash[FF_APITOKEN_HASH])
 {
-	if (!gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P)) {
-		ff_assert(gcry_check_version(GCRYPT_VERSION));
-		gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
-		gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
-	}
+	ff_crypto_start();
 	gcry_md_hash_buffer(GCRY_MD_SHA256, hash, p, n);
 }
 

@@ -12,13 +12,13 @@
 /* What only a broken library or a lack of memory can refuse. */
 #define must(call) ff_assert(!gcry_err_code(call))
 
-static void init(void)
+void ff_crypto_start(void)
 {
 	static bool done;
 
 	if (done)
 		return;
-	/* Another part of the program may use the library too, and have begun. */
+	/* A library that we use may use this one too, and have begun. */
 	if (!gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P)) {
 		ff_assert(gcry_check_version("1.8.0"));
 		(void)gcry_control(GCRYCTL_DISABLE_SECMEM, 0); /* as documented: cannot fail before the end of initialization */
@@ -31,7 +31,7 @@ static gcry_cipher_hd_t gcm(const struct ff_gcm_in *in)
 {
 	gcry_cipher_hd_t h;
 
-	init();
+	ff_crypto_start();
 	must(gcry_cipher_open(&h, GCRY_CIPHER_AES256, GCRY_CIPHER_MODE_GCM, 0));
 	must(gcry_cipher_setkey(h, in->key, FF_GCM_KEY));
 	must(gcry_cipher_setiv(h, in->nonce, FF_GCM_NONCE));
@@ -70,7 +70,7 @@ void ff_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n, un
 	size_t len = FF_HMAC_SIZE;
 	gcry_mac_hd_t h;
 
-	init();
+	ff_crypto_start();
 	must(gcry_mac_open(&h, GCRY_MAC_HMAC_SHA256, 0, NULL));
 	must(gcry_mac_setkey(h, key, key_len));
 	if (n)

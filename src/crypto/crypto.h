@@ -20,6 +20,13 @@
 /* 256 bits in base64 for addresses and headers, without padding, and the NUL. */
 #define FF_TOKEN_SIZE 44
 
+/*
+ * Called by each process that will need any of this, before it has something
+ * to lose: the library looks at the machine when it is first used, and aborts
+ * when it has no descriptor left to do so.
+ */
+void ff_crypto_start(void);
+
 struct ff_gcm_in {
 	const unsigned char *key;   /* FF_GCM_KEY bytes */
 	const unsigned char *nonce; /* FF_GCM_NONCE bytes, never twice with one key */

@@ -17,6 +17,7 @@
  *
  *   step ROLE PID N KIND CALL OBJECT     killed ROLE PID N WHEN KIND CALL OBJECT
  *   failed ROLE PID N CALL OBJECT        call ROLE PID N CALL OBJECT
+ *   spared ROLE PID N CALL OBJECT
  *   ended ROLE PID exit|signal NUMBER
  *   unknown ROLE PID NUMBER              (calls.def does not have it)
  */
@@ -145,6 +146,8 @@ static void refine(struct trace_call *c, const char *path)
 	else if (c->kind == CALL_WRITE && (*path != '/' || ff_starts(path, "/dev/") || ff_starts(path, "/memfd:") ||
 					   (c->args[c->a] < STDERR_FILENO && strcmp(c->role, "cli") != 0)))
 		c->kind = CALL_QUIET; /* pipes, event counters, our own log */
+	else if (c->kind == CALL_TRUNC && ff_starts(path, "/memfd:"))
+		c->kind = CALL_QUIET;
 	else if ((c->kind == CALL_OPEN || c->kind == CALL_NAME) && !strcmp(c->name, "openat2"))
 		(void)trace_read(c->pid, c->args[2], &flags, sizeof flags);
 	if (c->kind == CALL_OPEN && (flags & (O_CREAT | O_TRUNC) || !strcmp(c->name, "creat")))
@@ -159,11 +162,20 @@ static bool is_step(enum call_kind kind)
 static const int fail_errno[] = { [CALL_OPEN] = EMFILE, [CALL_WRITE] = ENOSPC, [CALL_SYNC] = EIO,
 				  [CALL_CONNECT] = ECONNREFUSED };
 
+/* Of a start: the dynamic linker's; and libgcrypt's, which aborts without. When that was, the log says. */
+static bool is_spared(const struct trace_call *c, const char *path)
+{
+	if (!strcmp(path, "/proc/sys/crypto/fips_enabled"))
+		tell(ff_asprintf("spared %s %d %lld %s %s\n", c->role, (int)c->pid, (long long)st.count, c->name, path));
+	else if (!ff_starts(path, "/lib") && !ff_starts(path, "/usr/lib") && !ff_starts(path, "/etc/ld.so"))
+		return false;
+	return true;
+}
+
 static bool fails(const struct trace_call *c, enum call_kind raw, const char *path)
 {
 	if (st.order.fail == CALL_OPEN)
-		return raw == CALL_OPEN && !ff_starts(path, "/lib") && !ff_starts(path, "/usr/lib") &&
-		       !ff_starts(path, "/etc/ld.so"); /* the dynamic linker's */
+		return raw == CALL_OPEN && !is_spared(c, path);
 	return c->kind == st.order.fail;
 }
 
