@@ -19,6 +19,7 @@ seed=${CRASH_SEED:-1}
 runs=0
 : >"$T/problems"
 : >"$T/orders"
+: >"$T/steps"
 
 [ "${SANITIZER:-none}" = none ] || ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # which cannot be done to who is traced
 
@@ -37,22 +38,40 @@ order() { # ORDER, '' for none
 	printf '%s\n' "$1" >"$T/orders.new"
 	[ "$1" ] || : >"$T/orders.new"
 	mv "$T/orders.new" "$T/orders"
-	[ "$1" ] && process_alive daemon || return 0
+	[ ! "$1" ] || orders_taken
+}
+
+# The order is in force, or nobody is there who could take it.
+orders_taken() {
+	process_alive daemon || return 0
 	: >"$T/orders.fresh"
-	wait_until '[ ! -e "$T/orders.fresh" ] || ! process_alive daemon' 30
+	uptime_now
+	taken_end=$((uptime_s + 30 * test_slow))
+	while [ -e "$T/orders.fresh" ] && process_alive daemon; do
+		uptime_now
+		[ "$uptime_s" -le $taken_end ] || return 1
+		sleep 0.005
+	done
 }
 
 # Three answers; what one costs would depend on the length of a name otherwise.
-write_crash_scenario() {
-	write_scenario 'echo one >ONE' 'echo two >TWO' &&
+write_crash_scenario() { # [COMMAND COMMAND]
+	[ $# = 2 ] || set -- 'echo one >ONE' 'echo two >TWO'
+	write_scenario "$@" &&
 		sed -i 's/"sequence":\[{/&"usage":{"input_tokens":100,"output_tokens":10},/g' "$T/scenario.json"
+}
+
+# Whoever was disturbed tries again soon: what is waited for here is waited for hundreds of times.
+write_hasty_config() { # [KEY=VALUE...]
+	write_config gateway.retry-delay=150ms job.retry-delay=100ms "$@"
 }
 
 # The world: one repository, and a calm push that the others are compared with.
 make_world() { # [KEY=VALUE...]
 	write_crash_scenario &&
 		start_model "$T/scenario.json" &&
-		start_daemon "$@" &&
+		write_hasty_config "$@" &&
+		start_daemon &&
 		make_hooked_repo app &&
 		crash_push calm &&
 		settle calm &&
@@ -70,15 +89,17 @@ stub() { # METHOD PATH
 }
 
 # Alone in the world: what the model is asked from now on is for it.
-crash_push() { # BRANCH
+crash_push() { # BRANCH [OPTION...]
 	stub POST /__stub/reset >/dev/null
-	push_branch "$1"
+	push_branch "$@"
 }
 
-push_branch() { # BRANCH: a commit of its own
+push_branch() { # BRANCH [OPTION...]: a commit of its own
 	push_commit=$(GIT_AUTHOR_DATE='2024-05-01T12:09:00Z' GIT_COMMITTER_DATE='2024-05-01T12:09:00Z' \
 		git -C "$T/app" commit-tree 'main^{tree}' -p main -m "$1" -m 'Claude-Task: work')
-	git -C "$T/app" push origin "$push_commit:refs/heads/claude/$1" >"$T/push.out" 2>&1
+	push_ref=refs/heads/claude/$1
+	shift
+	git -C "$T/app" push "$@" origin "$push_commit:$push_ref" >"$T/push.out" 2>&1
 }
 
 nothing_under_way() { # in the folders of jobs and of the spool; no process is made to see it

@@ -374,9 +374,10 @@ static bool left_out(const char *path)
 	return ws && strstr(path, "/jobs/");
 }
 
+/* to NULL: only what is drawn for it. */
 static void make_file(const struct name *name, struct chance *chance, enum luck luck, const char *to)
 {
-	FF_AUTO(ff_free) char *folder = ff_memdup0(to, (size_t)(strrchr(to, '/') - to));
+	FF_AUTO(ff_free) char *folder = to ? ff_memdup0(to, (size_t)(strrchr(to, '/') - to)) : NULL;
 	FF_AUTO(ff_buf_fini) struct ff_buf bytes;
 	FF_AUTO(ff_close) int fd = -1;
 	size_t n = strlen(name->path);
@@ -385,13 +386,15 @@ static void make_file(const struct name *name, struct chance *chance, enum luck 
 		draw_shm(chance, &bytes);
 	else
 		draw_bytes(name->node, chance, luck, &bytes);
+	if (!to)
+		return;
 	ff_assert(ff_dir_make(folder, 0755, NULL) == 0);
 	fd = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	ff_assert(fd >= 0 && fchmod(fd, name->node->mode & 07777) == 0);
 	ff_assert(ff_fd_write_all(fd, bytes.data, bytes.len, NULL) == 0);
 }
 
-void disk_make(const struct disk *d, struct chance *chance, const char *root, const char *out)
+void disk_make(const struct disk *d, struct chance *chance, const char *root, const char *only, const char *out)
 {
 	struct name *list = NULL;
 	size_t n = 0, room = 0, prefix = strlen(root);
@@ -401,13 +404,14 @@ void disk_make(const struct disk *d, struct chance *chance, const char *root, co
 	draw_names(d, chance, luck, &list, &n, &room);
 	for (size_t i = 0; i < n; i++) {
 		FF_AUTO(ff_free) char *to = ff_asprintf("%s%s", out, list[i].path + prefix);
+		bool wanted = !only || ff_starts(list[i].path, only);
 
 		if (!list[i].node || strncmp(list[i].path, root, prefix) != 0 || left_out(list[i].path))
 			continue;
-		if (list[i].node->folder)
+		if (!list[i].node->folder)
+			make_file(&list[i], chance, luck, wanted ? to : NULL);
+		else if (wanted)
 			ff_assert(ff_dir_make(to, list[i].node->mode & 07777, NULL) == 0);
-		else
-			make_file(&list[i], chance, luck, to);
 	}
 	for (size_t i = 0; i < n; i++)
 		ff_free(&list[i].path);

@@ -39,8 +39,9 @@ bool disk_apply(struct disk *disk, const struct tape_record *r, const char *name
 size_t disk_pending(const struct disk *disk);
 /*
  * Writes what is below root on the disk into the folder out, which is there
- * and empty.  Sockets and what lies in a job's work tree are left out.
+ * and empty.  Sockets and what lies in a job's work tree are left out, and with
+ * only, a folder below root, all that is elsewhere; what is drawn stays the same.
  */
-void disk_make(const struct disk *disk, struct chance *chance, const char *root, const char *out);
+void disk_make(const struct disk *disk, struct chance *chance, const char *root, const char *only, const char *out);
 
 #endif

@@ -24,16 +24,12 @@ was_hit() { # CALL: the fault has happened
 # Until it is over, or the fault has happened and had the time to do what it does at once.
 act_out() { # BRANCH CALL
 	uptime_now
-	act_end=$((uptime_s + 60 * test_slow)) act_hit=
+	act_end=$((uptime_s + 60 * test_slow)) act_looks=$((20 * test_slow))
 	until is_over "$1" || ! process_alive daemon; do
-		ff list --json --branch "claude/$1" >"$T/list.json" 2>/dev/null || :
-		! grep -qE '"state": ?"waiting"' "$T/list.json" || break
+		! was_hit "$2" || act_looks=$((act_looks - 1))
 		uptime_now
-		if [ ! "$act_hit" ] && was_hit "$2"; then
-			act_hit=1 act_end=$((uptime_s + 3))
-		fi
-		[ "$uptime_s" -le "$act_end" ] || break
-		sleep 0.2
+		[ "$uptime_s" -le "$act_end" ] && [ $act_looks -gt 0 ] || break
+		sleep 0.05
 	done
 	was_hit "$2" || fail_missed=$((fail_missed + 1))
 }

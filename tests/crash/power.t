@@ -6,7 +6,7 @@
 # what was not synced is gone, torn or came early.  Each must be a record that
 # has all that somebody was promised (CRASH_STATES of them, 2000), and over some
 # (CRASH_FULL, 12) the daemon itself is started and must bring each push to its
-# one result.
+# one result.  CRASH_FROM=K begins with state K.
 #
 # What git itself writes for a push is taken as safe: that is git's affair.
 . "$top_srcdir/tests/crash/crash-lib.sh"
@@ -63,7 +63,7 @@ cut() { # check|make WORD...
 }
 
 states=${CRASH_STATES:-2000}
-cut check --states "$states" >"$T/cuts" 2>&1
+cut check --states "$states" --state "${CRASH_FROM:-0}" >"$T/cuts" 2>&1
 cut_rc=$?
 while read -r cut_what cut_text; do
 	case $cut_what in lost | doubled | wrong) problem "$cut_what" "$cut_text" ;; *) diag "$cut_what $cut_text" ;; esac
@@ -114,7 +114,7 @@ full_state() { # N
 		problem wrong "$run_name: it does not come to rest"
 	full_asked=$(stub GET /__stub/state | json charged)
 	for full_b in p1 p2 p3 p4 p5; do
-		! grep -q "^promised refs/heads/claude/$full_b\$" "$T/cut.said" || judge "$full_b" 1000 || diag_file "$T/cut.said"
+		! grep -q "^promised refs/heads/claude/$full_b\$" "$T/cut.said" || judge "$full_b" any || diag_file "$T/cut.said"
 	done
 	full_all=$(ff list --json -n 1000 | json items)
 	[ $((paid + full_asked)) -le $((3 * full_all)) ] ||
@@ -125,6 +125,7 @@ full_state() { # N
 }
 
 rm -rf "$T/run"
-for full_n in $(seq 1 "${CRASH_FULL:-12}"); do full_state "$full_n"; done
+full_first=$((${CRASH_FROM:-0} + 1))
+for full_n in $(seq $full_first $((full_first + ${CRASH_FULL:-12} - 1))); do full_state "$full_n"; done
 [ -e "$T/state" ] || mv "$T/state.after" "$T/state"
 crash_done

@@ -3,7 +3,7 @@
  * Makes up what a disk may hold after a power cut, and looks whether that is
  * a record that one can go on with:
  *
- *   powercut check KEYS... TAPE...    looks at --states N states
+ *   powercut check KEYS... TAPE...    looks at --states N states, from --state I on
  *   powercut make KEYS... TAPE...     writes state number --state I to --out
  *
  * --root DIR    below which everything on the tapes lies; its state/ is looked at
@@ -343,30 +343,31 @@ static int by_place(const void *a, const void *b)
 	return (x->at > y->at) - (x->at < y->at);
 }
 
-static void make_state(const struct disk *disk, struct plan *p)
+static void make_state(const struct disk *disk, struct plan *p, const char *only)
 {
 	struct ff_err err = { 0 };
 
 	if (ff_dir_remove(cut.out, &err) < 0 || ff_dir_make(cut.out, 0755, &err) < 0)
 		die(cut.out, err.text);
-	disk_make(disk, &p->chance, cut.root, cut.out);
+	disk_make(disk, &p->chance, cut.root, only, cut.out);
 	cut.pending += (long)disk_pending(disk);
 }
 
 static int check_all(void)
 {
 	struct plan *plans = ff_calloc((size_t)cut.states, sizeof *plans);
+	FF_AUTO(ff_free) char *only = ff_path_join(cut.root, "state");
 	FF_AUTO(disk_free) struct disk *disk = make_disk();
 	int kinds[ACK_STEP + 1] = { 0 };
 	size_t at = 0;
 
 	for (int64_t i = 0; i < cut.states; i++)
-		plans[i] = plan_state(i);
+		plans[i] = plan_state(cut.state + i);
 	qsort(plans, (size_t)cut.states, sizeof *plans, by_place);
 	for (int64_t i = 0; i < cut.states; i++) {
 		for (; at < plans[i].at; at++)
 			apply(disk, &cut.events[at]);
-		make_state(disk, &plans[i]);
+		make_state(disk, &plans[i], only);
 		check_state(plans[i].state, at ? cut.events[at - 1].r.at_ns : 0);
 	}
 	free(plans);
@@ -399,7 +400,7 @@ static int make_one(void)
 
 	for (size_t i = 0; i < p.at; i++)
 		apply(disk, &cut.events[i]);
-	make_state(disk, &p);
+	make_state(disk, &p, NULL);
 	list = ff_path_join(cut.out, "named");
 	named = fopen(list, "w");
 	if (!named)

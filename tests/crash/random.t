@@ -42,8 +42,12 @@ round() {
 	# shellcheck disable=SC2086
 	wait $round_pushes || :
 	round_kills=$((killed - round_kills))
-	# A push whose hook died told nobody: it is found at a start.
-	! grep -q ': hook' "$T/kills" || { stop_daemon && launch_daemon; }
+	# A push whose hook died told nobody: it is found at a start, and what it had begun to
+	# keep is looked at when it is a minute old.
+	! grep -q ': hook' "$T/kills" || {
+		find "$T/state/spool" -name '.*.tmp' -exec touch -d '2 minutes ago' {} +
+		stop_daemon && launch_daemon
+	}
 }
 
 # A push whose pre-receive hook was killed was refused by git, and is none.
@@ -62,7 +66,7 @@ judge_round() { # FIRST: the number of the kill before the round
 	done
 	for round_branch in $judge_branches; do
 		run_name="seed $seed, runs $1 to $kill_n, $round_branch"
-		judge "$round_branch" 1000 || :
+		judge "$round_branch" any || :
 	done
 	[ "$(wc -l <"$T/problems")" = "$judge_problems" ] || diag_file "$T/kills"
 	# An answer that was cut short may be asked again; no answer that was recorded.

@@ -5,9 +5,13 @@
  *
  *   refold FILE.db [JOB]
  *
- * Prints one line a difference and exits 1; prints how many jobs agree and
- * exits 0.  The record may be in use.  What a job was asked for (its task,
- * target, pusher) is not in the events and not compared.
+ * The money, too: what a job has cost is the sum of its requests that were
+ * settled, and the sums of the days are those of all requests (as long as no
+ * job was removed).
+ *
+ * Prints one line a difference and exits 1; prints how many jobs agree, and of
+ * how many requests, and exits 0.  The record may be in use.  What a job was
+ * asked for (its task, target, pusher) is not in the events and not compared.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,12 +21,20 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "ipc/ipc.h"
+#include "store/spend.h"
 #include "store/store.h"
 
 #define EVENTS_MAX 1000000
 #define JOBS_MAX 100000
 
+#define DAYS_MAX 10000
+
+/* Of requests, or of rows of days. */
+struct money { int64_t requests, in, out, microusd; };
+
 static int differences;
+static int64_t requests[3]; /* by enum ff_spend_state */
+static struct money all_spent; /* whatever their state */
 
 static void differ(int64_t job, const char *what, const char *folded, const char *stored)
 {
@@ -160,6 +172,55 @@ static void compare(const struct ff_job *a, const struct ff_job *b)
 	same_int(b->id, "ended", a->ended_ms, b->ended_ms);
 }
 
+static void add_money(struct money *m, int64_t n, const struct ff_tokens *t, int64_t microusd)
+{
+	m->requests += n;
+	m->in += t->input + t->cache_read + t->cache_write;
+	m->out += t->output;
+	m->microusd += microusd;
+}
+
+static void add_request(void *arg, const struct ff_spend *r)
+{
+	add_money(&all_spent, 1, &r->tokens, r->microusd);
+	requests[r->state]++;
+	if (r->state == FF_SPEND_SETTLED)
+		add_money(arg, 1, &r->tokens, r->microusd);
+}
+
+static int compare_money(struct ff_store *store, const struct ff_job *job, struct ff_err *err)
+{
+	struct money settled = { 0 };
+
+	if (ff_spend_list(store, job->id, 0, EVENTS_MAX, add_request, &settled, err) < 0)
+		return -1;
+	same_int(job->id, "tokens_in of its requests", settled.in, job->tokens_in);
+	same_int(job->id, "tokens_out of its requests", settled.out, job->tokens_out);
+	same_int(job->id, "cost of its requests", settled.microusd, job->cost_microusd);
+	return 0;
+}
+
+static void add_day(void *arg, const struct ff_spend_row *row)
+{
+	const struct ff_tokens t = { .input = row->tokens_in, .output = row->tokens_out, .cache_read = row->cache_read,
+				     .cache_write = row->cache_write };
+
+	add_money(arg, row->requests, &t, row->microusd);
+}
+
+static int compare_days(struct ff_store *store, struct ff_err *err)
+{
+	struct money days = { 0 };
+
+	if (ff_spend_stats(store, FF_SPEND_BY_DAY, 0, DAYS_MAX, add_day, &days, err) < 0)
+		return -1;
+	same_int(0, "requests of the days", all_spent.requests, days.requests);
+	same_int(0, "tokens_in of the days", all_spent.in, days.in);
+	same_int(0, "tokens_out of the days", all_spent.out, days.out);
+	same_int(0, "cost of the days", all_spent.microusd, days.microusd);
+	return 0;
+}
+
 static int refold(struct ff_store *store, int64_t id, struct ff_err *err)
 {
 	FF_AUTO(ff_job_free) struct ff_job *folded = ff_job_new();
@@ -169,7 +230,7 @@ static int refold(struct ff_store *store, int64_t id, struct ff_err *err)
 	    ff_store_events(store, id, 0, EVENTS_MAX, apply, folded, err) < 0)
 		return -1;
 	compare(folded, stored);
-	return 0;
+	return compare_money(store, stored, err);
 }
 
 struct list {
@@ -202,11 +263,15 @@ int main(int argc, char **argv)
 		rc = ff_store_list(store, &all, add, &jobs, &err);
 	for (size_t i = 0; i < jobs.n && rc == 0; i++)
 		rc = refold(store, jobs.ids[i], &err);
+	if (rc == 0 && argc == 2)
+		rc = compare_days(store, &err);
 	ff_store_close(&store);
 	if (rc < 0) {
 		(void)fprintf(stderr, "refold: %s\n", err.text);
 		return 1;
 	}
 	(void)printf("%zu jobs, %d differences\n", jobs.n, differences);
+	(void)printf("requests: %lld settled, %lld lost, %lld open\n", (long long)requests[FF_SPEND_SETTLED],
+		     (long long)requests[FF_SPEND_LOST], (long long)requests[FF_SPEND_OPEN]);
 	return differences ? 1 : 0;
 }
