@@ -60,12 +60,17 @@ static int audit(struct ff_request *r, const char *action, const char *repo, con
 	return ff_request_audit(r, action, 0, text, err);
 }
 
-/* Whoever uses it gets the new one, once it is in the record. */
+/* Once it is in the record: who asked is told, and whoever uses it gets the new one. */
 static void after_change(struct ff_core *core, void *arg, bool ok)
 {
-	(void)arg;
+	struct ff_request *r = arg;
+	struct ff_err err = { 0 };
+
 	if (ok)
 		ff_gateway_look(core);
+	else
+		(void)ff_err_set(&err, FF_E_STORE, "the record cannot be written now; nothing has changed");
+	ff_reply_end(r, &err, NULL);
 }
 
 static int take_value(struct ff_request *r, struct ff_secret **ret_value, struct ff_err *err)
@@ -103,8 +108,7 @@ int ff_secret_set(struct ff_request *r, const json_t *args, struct ff_err *err)
 		ff_turn_fail(core, err); /* half of a row is worse than none */
 		return -1;
 	}
-	ff_turn_after(core, after_change, NULL);
-	ff_reply_end(r, NULL, NULL);
+	ff_turn_after(core, after_change, r);
 	return 0;
 }
 
@@ -115,10 +119,13 @@ int ff_secret_delete(struct ff_request *r, const json_t *args, struct ff_err *er
 	const char *name = NULL;
 
 	if (which(r, args, &name, &repo, err) < 0 || ff_turn_open(core, err) < 0 ||
-	    ff_secrets_delete(core->store, repo, name, err) < 0 || audit(r, "secret delete", repo, name, err) < 0)
+	    ff_secrets_delete(core->store, repo, name, err) < 0)
 		return -1;
-	ff_turn_after(core, after_change, NULL);
-	ff_reply_end(r, NULL, NULL);
+	if (audit(r, "secret delete", repo, name, err) < 0) {
+		ff_turn_fail(core, err); /* nothing goes without a word of it */
+		return -1;
+	}
+	ff_turn_after(core, after_change, r);
 	return 0;
 }
 
