@@ -165,7 +165,8 @@ int ff_spend_lost(struct ff_store *s, int64_t job, const char *key, int64_t *ret
 	*ret_id = 0;
 	if (ff_unhex(key, sizeof bytes, bytes) < 0)
 		return ff_err_set(err, FF_E_PROTOCOL, "the key of a request must be 64 hex digits");
-	ff_stmt(&q, s, "SELECT id FROM requests WHERE state = 2 AND job = ?1 AND key = ?2 ORDER BY id LIMIT 1");
+	ff_stmt(&q, s, "SELECT id FROM requests WHERE state = 2 AND job = ?1 AND key = ?2 AND NOT EXISTS (SELECT 1 FROM requests AS paid"
+		" WHERE paid.job = ?1 AND paid.key = ?2 AND paid.state = 1 AND paid.outcome = 'answered') ORDER BY id LIMIT 1");
 	ff_bind_int(&q, 1, job);
 	ff_bind_blob(&q, 2, bytes, sizeof bytes);
 	rc = ff_step(&q, err);

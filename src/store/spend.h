@@ -51,7 +51,10 @@ int ff_spend_open(struct ff_store *s, struct ff_spend *r, struct ff_err *err);
 int ff_spend_settle(struct ff_store *s, const struct ff_spend *r, bool *ret_done, struct ff_err *err);
 /* All that are open, lost: the gateway that had them is gone. *ret_count of them. */
 int ff_spend_lose(struct ff_store *s, int64_t *ret_count, struct ff_err *err);
-/* The lost request of that job and key; 0: none. */
+/*
+ * The lost request of that job and key, whose answer this is; 0: none, as when
+ * it was asked again and that answer was counted.
+ */
 int ff_spend_lost(struct ff_store *s, int64_t job, const char *key, int64_t *ret_id, struct ff_err *err);
 
 /* Sums of everything in any state. */

@@ -911,6 +911,30 @@ static void what_is_lost_counts_until_it_is_found(void **state)
 	assert_int_equal(id, 0);
 }
 
+/* Asked again by the next attempt: the answer that is replayed later is that one's, and was paid for. */
+static void an_answer_is_counted_once(void **state)
+{
+	struct world *w = *state;
+	struct ff_spend r = a_request(w, "refs/heads/x"), end = { .model = "m", .status = 429, .outcome = "http 429", .state = FF_SPEND_SETTLED };
+	bool done = false;
+	int64_t n = 0, id = 0, lost;
+
+	ok(ff_spend_open(w->s, &r, &err));
+	lost = r.id;
+	ok(ff_spend_lose(w->s, &n, &err));
+	ok(ff_spend_open(w->s, &r, &err));
+	end.id = r.id;
+	ok(ff_spend_settle(w->s, &end, &done, &err));
+	ok(ff_spend_lost(w->s, r.job, KEY, &id, &err));
+	assert_int_equal(id, lost); /* refused: that is no answer */
+	ok(ff_spend_open(w->s, &r, &err));
+	end = (struct ff_spend){ .id = r.id, .model = "m", .outcome = "answered", .state = FF_SPEND_SETTLED, .status = 200, .microusd = 5 };
+	ok(ff_spend_settle(w->s, &end, &done, &err));
+	ok(ff_spend_lost(w->s, r.job, KEY, &id, &err));
+	assert_int_equal(id, 0);
+	sums_are(w, r.job, 905, 100);
+}
+
 struct rows { int n; int64_t microusd; char name[64]; };
 
 static void add_row(void *arg, const struct ff_spend_row *row)
@@ -1149,7 +1173,8 @@ int main(void)
 		test(a_number_is_given_once),
 		test(events_of_an_older_version),
 		test(timers),
-		test(a_request_counts_once), test(what_is_lost_counts_until_it_is_found), test(spend_by_everything),
+		test(a_request_counts_once), test(what_is_lost_counts_until_it_is_found),
+		test(an_answer_is_counted_once), test(spend_by_everything),
 		test(rollback_takes_all_back),
 		test(a_strangers_lock),
 		test(half_a_turn_is_never_recorded),
