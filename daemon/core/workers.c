@@ -7,7 +7,6 @@
  */
 #include "daemon/core/workers.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -245,8 +244,10 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 	ff_close(&fd);
 	if (w->lease)
 		ff_lease_heard(w->lease);
-	if (type == FF_MSG_SWEPT && !w->job)
+	if (type == FF_MSG_SWEPT && !w->job) {
+		ff_sweep_done(w);
 		ff_child_hang_up(&w->child); /* it would wait for more */
+	}
 	if (type == FF_MSG_HELLO || type == FF_MSG_CLAIM)
 		take_claim(w, msg);
 	if (!w->job && w->guest && (type == FF_MSG_STEP || type == FF_MSG_DONE))
@@ -355,6 +356,7 @@ static void on_ended(void *arg, int status)
 	ff_child_fini(&w->child);
 	if (w->guest)
 		ff_guest_left(core);
+	ff_sweep_ended(w);
 	free(w);
 	if (core->draining && !ff_workers_count(core))
 		ff_loop_stop(core->loop);
@@ -384,7 +386,7 @@ static struct worker *new_worker(struct ff_core *core)
 	return w;
 }
 
-static struct worker *start(struct ff_core *core, int64_t job, int attempt, struct ff_err *err)
+struct worker *ff_worker_spawn(struct ff_core *core, int64_t job, int attempt, struct ff_err *err)
 {
 	struct worker *w = new_worker(core);
 
@@ -517,7 +519,7 @@ void ff_worker_start(struct ff_core *core, const struct ff_job *job)
 		w->stopped = true;
 		end_worker(w);
 	}
-	w = start(core, job->id, job->attempt, &err);
+	w = ff_worker_spawn(core, job->id, job->attempt, &err);
 	if (!w) {
 		ff_core_attempt_failed(core, job->id, job->attempt, FF_E_CONTAINER_START_FAILED, err.text);
 		return;
@@ -555,55 +557,6 @@ void ff_worker_stop(struct ff_core *core, int64_t job)
 	end_worker(w);
 }
 
-/* --- what is left behind ----------------------------------------------------------- */
-
-static void send_sweep(struct ff_core *core, json_t *jobs)
-{
-	struct ff_err err = { 0 };
-	struct worker *w = start(core, 0, 0, &err);
-
-	if (!w) {
-		json_decref(jobs);
-		ff_log_error(&core->log, "job.sweep", "%s", err.text);
-		return;
-	}
-	(void)ff_chan_send(w->child.chan, FF_MSG_SWEEP, json_pack("{s:o}", "jobs", jobs), -1, NULL); /* a failure ends the child */
-}
-
-void ff_worker_sweep(struct ff_core *core, int64_t job)
-{
-	json_t *jobs = json_array();
-
-	(void)json_array_append_new(jobs, json_integer(job));
-	send_sweep(core, jobs);
-}
-
-void ff_workers_sweep_left(struct ff_core *core)
-{
-	FF_AUTO(ff_free) char *dir = ff_conf_state_path(core->conf, "jobs");
-	json_t *jobs = json_array();
-	DIR *d = opendir(dir);
-	struct dirent *e;
-
-	while (d && (e = readdir(d))) {
-		FF_AUTO(ff_job_free) struct ff_job *job = NULL;
-		struct ff_err err = { 0 };
-		int64_t id;
-
-		if (ff_num_i64(e->d_name, 1, INT64_MAX, &id) < 0)
-			continue;
-		if (ff_store_job_get(core->store, id, &job, &err) < 0 ? err.code == FF_E_NOT_FOUND
-								      : ff_job_state_ended(job->state))
-			(void)json_array_append_new(jobs, json_integer(id));
-	}
-	if (d)
-		(void)closedir(d);
-	if (json_array_size(jobs))
-		send_sweep(core, jobs);
-	else
-		json_decref(jobs);
-}
-
 int ff_workers_count(const struct ff_core *core)
 {
 	int n = 0;
@@ -630,6 +583,7 @@ void ff_workers_fini(struct ff_core *core)
 		ff_child_fini(&w->child);
 		ff_close(&w->log.fd);
 		ff_job_free(&w->known);
+		ff_sweep_done(w);
 		free(w);
 	}
 	free(all);

@@ -2,7 +2,7 @@
 #ifndef FF_DAEMON_CORE_WORKERS_H
 #define FF_DAEMON_CORE_WORKERS_H
 
-/* What workers.c and guests.c know of a worker; everybody else asks by the number of its job (core.h). */
+/* What workers.c, guests.c and sweep.c know of a worker; everybody else asks by the number of its job (core.h). */
 
 #include "daemon/core/core.h"
 #include "daemon/core/joblog.h"
@@ -27,6 +27,8 @@ struct worker {
 	struct ff_lease *lease; /* NULL: it sweeps */
 	struct ff_watch *limit; /* then it is killed, whatever it says */
 	struct ff_joblog log;
+	json_t *sweeps;   /* jobs whose folders it removes; NULL: none, or it has */
+	int sweep_tries;  /* workers that began with these */
 };
 
 struct ff_workers {
@@ -34,9 +36,14 @@ struct ff_workers {
 	int64_t last_serial;
 };
 
+/* NULL: it could not be started. */
+struct worker *ff_worker_spawn(struct ff_core *core, int64_t job, int attempt, struct ff_err *err);
 /* It has this job from now on; 0: none. */
 void ff_worker_give(struct worker *w, int64_t job, int attempt);
 /* NULL: it is gone. */
 struct worker *ff_worker_by_serial(const struct ff_core *core, int64_t serial);
+/* sweep.c: what it was told to remove is gone; it has ended, whether it said so or not. */
+void ff_sweep_done(struct worker *w);
+void ff_sweep_ended(struct worker *w);
 
 #endif

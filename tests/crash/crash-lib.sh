@@ -55,8 +55,8 @@ orders_taken() {
 }
 
 # Three answers; what one costs would depend on the length of a name otherwise.
-write_crash_scenario() { # [COMMAND COMMAND]
-	[ $# = 2 ] || set -- 'echo one >ONE' 'echo two >TWO'
+write_crash_scenario() { # [COMMAND...], as of write_scenario
+	[ $# -gt 0 ] || set -- 'echo one >ONE' 'echo two >TWO'
 	write_scenario "$@" &&
 		sed -i 's/"sequence":\[{/&"usage":{"input_tokens":100,"output_tokens":10},/g' "$T/scenario.json"
 }

@@ -62,7 +62,10 @@ judge_round() { # FIRST: the number of the kill before the round
 	judge_problems=$(wc -l <"$T/problems")
 	# All of them before the first is judged, so that nothing is under way.
 	for round_branch in $judge_branches $judge_branches; do
-		settle "$round_branch" || problem lost "seed $seed, runs $1 to $kill_n: $round_branch is not over"
+		settle "$round_branch" && continue
+		problem lost "seed $seed, runs $1 to $kill_n: $round_branch is not over"
+		diag "$(ff list -n 5 2>&1; ls "$T/state/jobs" "$T/state/spool")"
+		diag_file "$T/daemon.log" 60
 	done
 	for round_branch in $judge_branches; do
 		run_name="seed $seed, runs $1 to $kill_n, $round_branch"

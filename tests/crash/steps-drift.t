@@ -27,6 +27,7 @@ core_prepare() {
 core_act() {
 	move_target "$1" "$moved"
 	wait_until '! process_alive daemon || drift_is_told' 60
+	order '' # what mends it is not disturbed
 }
 core_settle() {
 	settle_alive && move_target "$1" "$again" && wait_until "drift_is_known $again" 60 && settle "$1"
@@ -42,6 +43,7 @@ reader_prepare() { core_prepare "$1"; }
 reader_act() {
 	move_target "$1" "$moved"
 	wait_until "grep -q '^killed' steps || drift_is_told" 60
+	order ''
 }
 reader_settle() { core_settle "$1"; }
 reader_judge() { core_judge "$@"; }
