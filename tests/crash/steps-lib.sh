@@ -45,6 +45,11 @@ dead_if_killed() { # ROLE
 	wait_until '! process_alive daemon'
 }
 
+# What is made only where it is not yet, as the folders of loose objects are, is a step again.
+make_bare() {
+	[ ! -d "$T/app.git" ] || git -C "$T/app.git" repack -adq
+}
+
 # What to kill at: N NTH-OF-ITS-CALL WHEN KIND CALL OBJECT
 plan() {
 	normal step "$T/counted" | awk -v all="${CRASH_ALL:-0}" '{
@@ -81,6 +86,7 @@ sweep() { # SERIES ROLE [EXCESS]
 	: >"$T/missing"
 	: >"$T/unknown"
 	for sweep_pass in 1 2 3 4; do
+		[ $sweep_pass = 1 ] || make_bare
 		step_run "$1" "$2" count "$1-count-$sweep_pass" 0
 		cp "$T/steps" "$T/counted"
 		sed -n 's/^unknown [a-z]* [0-9]* //p' "$T/steps" >>"$T/unknown"
@@ -99,7 +105,7 @@ sweep() { # SERIES ROLE [EXCESS]
 		fi
 		while read -r sweep_n sweep_nth sweep_when sweep_kind sweep_call sweep_what; do
 			sweep_planned=$((sweep_planned + 1)) sweep_at=$((sweep_at + 1))
-			[ $sweep_pass = 1 ] || sweep_n="$sweep_nth $sweep_call"
+			[ $sweep_pass = 1 ] || { sweep_n="$sweep_nth $sweep_call"; make_bare; }
 			step_run "$1" "$2" "kill $sweep_when $sweep_n" "$1-$sweep_when-$sweep_pass-${sweep_n% *}-$sweep_nth" "${3:-0}"
 			[ $((sweep_planned % 50)) != 0 ] || [ $sweep_pass != 1 ] ||
 				diag "$1: $sweep_planned kills, problems $(wc -l <"$T/problems"); go on with CRASH_FROM=$sweep_at"
