@@ -2,8 +2,8 @@
 /*
  * The folders of ended jobs whose worker could not remove them.  Another
  * worker does: what a job has made is opened by nobody who holds the record.
- * One that dies of it is followed by a third; when that does not help either,
- * the folders stay until the next start.
+ * One that dies of it is followed by another, three in all; then the folders
+ * stay until the next start.
  */
 #include "daemon/core/workers.h"
 

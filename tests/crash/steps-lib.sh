@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
 # kill -9 before and after each durable step of a role.  A series has a name
-# and these functions: NAME_prepare BRANCH, undisturbed, and NAME_act BRANCH,
-# during which the role dies; NAME_settle BRANCH, which waits until that is
-# mended, and where there is more to judge NAME_judge BRANCH EXCESS.  First it is run once and its steps are
-# counted; then once for each step and each side of it.  A run ends when the
-# push to that branch is done with, and is judged like one that nobody
-# disturbed.
+# and these functions: NAME_prepare BRANCH, undisturbed; NAME_act BRANCH, during
+# which the role dies; NAME_settle BRANCH, which waits until that is mended; and
+# NAME_judge BRANCH EXCESS where there is more to judge.  First it is run once
+# and its steps are counted; then once for each step and each side of it.  A run
+# ends when the push to that branch is done with, and is judged like one that
+# nobody disturbed.
 #
 # Not every number of the first run has the same step behind it in a later one
 # (two messages may come in one turn; the WAL may be longer), so what was
