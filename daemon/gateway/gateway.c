@@ -289,21 +289,40 @@ static void on_open(struct ff_gw *gw, const json_t *msg)
 					       err.code == FF_E_NONE ? NULL : ff_json_from_err(&err)));
 }
 
+/*
+ * A gateway that is started again makes the folders of a job anew whose worker
+ * may have removed them just then: what is empty goes.
+ */
+static void remove_made(const struct ff_gw *gw, int64_t id)
+{
+	FF_AUTO(ff_free) char *name = ff_asprintf("jobs/%" PRId64, id);
+	FF_AUTO(ff_free) char *dir = ff_conf_state_path(gw->conf, name);
+	FF_AUTO(ff_free) char *gate = ff_path_join(dir, FF_JOB_GATE);
+	FF_AUTO(ff_free) char *answers = ff_path_join(dir, FF_JOB_ANSWERS);
+
+	(void)rmdir(gate); /* what holds anything is swept by core */
+	(void)rmdir(answers);
+	(void)rmdir(dir);
+}
+
 static void on_close(struct ff_gw *gw, const json_t *msg)
 {
-	struct ff_gw_job *job = NULL;
+	struct ff_gw_job *job;
 	bool ended = false;
 	int64_t id;
 
-	if (ff_msg_int(msg, "job", 1, INT64_MAX, &id, NULL) == 0)
-		job = find_job(gw, id);
-	if (!job)
+	if (ff_msg_int(msg, "job", 1, INT64_MAX, &id, NULL) < 0)
 		return;
 	(void)ff_msg_bool(msg, "ended", &ended, NULL); /* false: what is paid for is recorded */
-	close_socket(job);
-	ff_front_sweep(job, true); /* its clients; what is under way goes on until it is recorded, for the next attempt */
-	if (ended)
+	job = find_job(gw, id);
+	if (job) {
+		close_socket(job);
+		ff_front_sweep(job, true); /* its clients; what is under way goes on until it is recorded, for the next attempt */
+	}
+	if (job && ended)
 		ff_flight_sweep(job, true); /* nobody will ask for it: every further token would be money for nothing */
+	if (ended)
+		remove_made(gw, id);
 }
 
 static struct ff_flight *find_flight(struct ff_gw *gw, int64_t id, int64_t serial)

@@ -363,6 +363,33 @@ static void test_close_removes_the_socket(void **state)
 	world_open_job();
 }
 
+static bool is_gone(const char *path)
+{
+	int64_t until = ff_clock_mono() + WORLD_DEADLINE_MS;
+
+	while (access(path, F_OK) == 0 && ff_clock_mono() < until)
+		(void)poll(NULL, 0, 2);
+	return access(path, F_OK) < 0;
+}
+
+/* Its worker has removed them, and a new gateway has made them again. */
+static void test_no_folder_of_an_ended_job(void **state)
+{
+	FF_AUTO(ff_free) char *dir = world_path(WORLD_STATE "/jobs/7"), *kept = world_path(WORLD_STATE "/jobs/8");
+	FF_AUTO(ff_free) char *gate = world_path(WORLD_STATE "/jobs/8/gate");
+
+	(void)state;
+	world_open(7, WORLD_TOKEN);
+	world_open(8, WORLD_TOKEN);
+	world_put(WORLD_STATE "/jobs/8/of-the-worker", "", 0600);
+	for (int job = 7; job <= 8; job++)
+		for (int ended = 0; ended <= 1; ended++)
+			world_say(FF_MSG_CLOSE, json_pack("{s:i, s:b}", "job", job, "ended", ended));
+	assert_true(is_gone(dir));
+	assert_true(is_gone(gate));
+	assert_int_equal(access(kept, F_OK), 0); /* a sweeper's */
+}
+
 static void test_key_others_can_read(void **state)
 {
 	FF_AUTO(ff_free) char *key = world_path("key");
@@ -418,7 +445,7 @@ int main(void)
 		cmocka_unit_test(test_lets_nothing_else_through),
 		cmocka_unit_test(test_keeps_alive),
 		cmocka_unit_test(test_large_and_slow),
-		cmocka_unit_test(test_close_removes_the_socket),
+		cmocka_unit_test(test_close_removes_the_socket), cmocka_unit_test(test_no_folder_of_an_ended_job),
 		cmocka_unit_test(test_key_others_can_read),
 		cmocka_unit_test(test_key_is_nowhere),
 	};
