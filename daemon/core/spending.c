@@ -136,15 +136,16 @@ static void park(struct ff_core *core, struct ff_job *job, int64_t until_ms, con
 		ff_log_warn(&core->log, "job.park", "job %" PRId64 ": %s", job->id, err.text);
 }
 
-static void enforce(struct ff_core *core, struct ff_job *job, enum ff_scope scope, const struct ff_err *why)
+/* never: the request would not fit into the budget of a new day either, so that nothing is gained by waiting for one. */
+static void enforce(struct ff_core *core, struct ff_job *job, enum ff_scope scope, bool never, const struct ff_err *why)
 {
 	int64_t now = ff_clock_wall();
 
-	if (scope == FF_SCOPE_JOB)
+	if (scope == FF_SCOPE_JOB || never)
 		ff_core_attempt_failed(core, job->id, job->attempt, FF_E_BUDGET, why->text);
 	else if (ff_scope_renews(scope))
 		park(core, job, ff_budget_renewed_ms(now), why->text);
-	if (scope == FF_SCOPE_DAY)
+	if (scope == FF_SCOPE_DAY && !never)
 		ff_gateway_quota(core, ff_budget_renewed_ms(now), why->text);
 }
 
@@ -177,13 +178,15 @@ static void grant_after(struct ff_core *core, json_t *msg)
 struct question {
 	int64_t job, attempt, serial, bytes, max_tokens;
 	const char *key, *model;
+	bool cache_long;
 };
 
 static int read_question(const json_t *msg, struct question *q, struct ff_err *err)
 {
 	if (ff_msg_int(msg, "job", 1, INT64_MAX, &q->job, err) < 0 || ff_msg_int(msg, "attempt", 0, INT32_MAX, &q->attempt, err) < 0 ||
 	    ff_msg_int(msg, "serial", 1, INT64_MAX, &q->serial, err) < 0 || ff_msg_int(msg, "bytes", 0, INT32_MAX, &q->bytes, err) < 0 ||
-	    ff_msg_int(msg, "max_tokens", 0, INT32_MAX, &q->max_tokens, err) < 0 || ff_msg_str(msg, "key", &q->key, err) < 0)
+	    ff_msg_int(msg, "max_tokens", 0, INT32_MAX, &q->max_tokens, err) < 0 || ff_msg_str(msg, "key", &q->key, err) < 0 ||
+	    ff_msg_bool(msg, "cache_long", &q->cache_long, err) < 0)
 		return -1;
 	return ff_msg_str(msg, "model", &q->model, err);
 }
@@ -203,7 +206,7 @@ static int reserve(struct ff_core *core, struct ff_job *job, const struct questi
 	if (!ff_price_find(ff_conf_list(core->conf, FF_CONF_GATEWAY_PRICE), q->model, &price) &&
 	    !strcmp(ff_conf_str(core->conf, FF_CONF_GATEWAY_UNKNOWN_MODEL), "refuse"))
 		return ff_err_set(err, FF_E_NOT_ALLOWED, "there is no price for the model %.64s (gateway.price, gateway.unknown-model)", q->model);
-	worst = ff_budget_worst(&price, q->bytes, q->max_tokens ? q->max_tokens : OUTPUT_UNSAID);
+	worst = ff_budget_worst(&price, q->bytes, q->max_tokens ? q->max_tokens : OUTPUT_UNSAID, q->cache_long);
 	if (read_budget(core, job, r.at_ms, &budget, &requests, err) < 0)
 		return -1;
 	if (requests >= ff_conf_int(core->conf, FF_CONF_GATEWAY_MAX_ANSWERS))
@@ -214,7 +217,7 @@ static int reserve(struct ff_core *core, struct ff_job *job, const struct questi
 		if (scope != FF_SCOPE_REQUEST && without_open(core, job, &budget, scope, &unused) == 0)
 			*ret_wait = ff_budget_check(&budget, &worst, &scope, &unused) == 0;
 		if (!*ret_wait)
-			enforce(core, job, scope, err);
+			enforce(core, job, scope, scope != FF_SCOPE_REQUEST && ff_budget_never_fits(&budget, &worst, scope), err);
 		return -1;
 	}
 	r.tokens.input = worst.tokens;
@@ -287,7 +290,7 @@ static void check_job(struct ff_core *core, struct ff_job *job)
 		if (i != FF_SCOPE_JOB)
 			b.limit[i] = nothing;
 	if (ff_budget_check(&b, &nothing, &scope, &err) < 0)
-		enforce(core, job, scope, &err);
+		enforce(core, job, scope, false, &err);
 }
 
 static int settle(struct ff_core *core, struct ff_spend *r, struct ff_err *err)

@@ -138,6 +138,18 @@ static void start(struct ff_conn *c, const struct ff_head *head, size_t at, stru
 	attach(c, ff_flight_start(c->job, ask));
 }
 
+static bool model_is_allowed(const struct ff_gw *gw, const char *model)
+{
+	const char *const *globs = ff_conf_list(gw->conf, FF_CONF_GATEWAY_MODELS);
+
+	if (!globs || !*globs)
+		return true;
+	for (; *globs; globs++)
+		if (ff_glob_match(*globs, model))
+			return true;
+	return false;
+}
+
 static void post(struct ff_conn *c, const struct ff_head *head, size_t at, bool count)
 {
 	struct ff_gw_ask ask = { .count = count };
@@ -148,6 +160,12 @@ static void post(struct ff_conn *c, const struct ff_head *head, size_t at, bool 
 	if (ff_policy_check(c->in.data + at, (size_t)head->content_length, c->job->gw->allowed, &ask.seen, &err) < 0) {
 		answer(c, err.code == FF_E_INVALID ? 400 : 403,
 		       err.code == FF_E_INVALID ? "invalid_request_error" : "permission_error", err.text);
+		return;
+	}
+	if (!model_is_allowed(c->job->gw, ask.seen.model)) {
+		FF_AUTO(ff_free) char *text = ff_asprintf("the model %.128s is none of those that jobs may ask here (gateway.models)", ask.seen.model);
+
+		answer(c, 403, "permission_error", text);
 		return;
 	}
 	ask.key = key;
@@ -266,6 +284,13 @@ static void parse(struct ff_conn *c)
 	c->end_sent = true; /* of an answer of our own; attach() unsets it */
 	request(c, &head, (size_t)len);
 	ff_buf_consume(&c->in, (size_t)len + body);
+	/* While its answer comes, which may take minutes, a large request is not held twice. */
+	if (!c->in.len && c->in.cap > READ_SIZE) {
+		size_t max = c->in.max;
+
+		ff_buf_fini(&c->in);
+		ff_buf_init(&c->in, max);
+	}
 }
 
 static void put_head(struct ff_conn *c)

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/names.h"
 #include "base/proc.h"
+#include "base/redact.h"
 #include "base/sock.h"
 #include "base/text.h"
 #include "conf/conf.h"
@@ -51,9 +52,9 @@ void ff_gw_spend(struct ff_flight *f)
 	if (f->asked)
 		return;
 	f->asked = true;
-	send_core(f->job->gw, FF_MSG_SPEND, json_pack("{s:I, s:I, s:I, s:s, s:s, s:I, s:I}", "job", (json_int_t)f->job->id,
+	send_core(f->job->gw, FF_MSG_SPEND, json_pack("{s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:b}", "job", (json_int_t)f->job->id,
 		"attempt", (json_int_t)f->attempt, "serial", (json_int_t)f->serial, "key", f->key, "model", f->seen.model,
-		"bytes", (json_int_t)f->sent.len, "max_tokens", (json_int_t)f->seen.max_tokens));
+		"bytes", (json_int_t)f->sent.len, "max_tokens", (json_int_t)f->seen.max_tokens, "cache_long", f->seen.cache_long));
 }
 
 static void send_usage(struct ff_gw *gw, const struct ff_gw_job *job, int64_t attempt, int64_t request, json_t *msg)
@@ -153,6 +154,19 @@ static void look_later(struct ff_gw *gw)
 	ff_watch_again(gw->key_timer, ff_conf_int(gw->conf, FF_CONF_SANDBOX_PROBE_INTERVAL));
 }
 
+/* No key is put into a line; what a service or a library quotes may hold one. */
+static void redact_keys(struct ff_gw *gw)
+{
+	struct ff_redact *before = gw->redact;
+
+	gw->redact = ff_redact_new();
+	ff_key_redact(gw->key, gw->redact);
+	if (gw->key_before)
+		ff_key_redact(gw->key_before, gw->redact);
+	ff_log_redact(gw->redact);
+	ff_redact_free(&before);
+}
+
 static void have_key(struct ff_gw *gw, struct ff_key *key)
 {
 	FF_AUTO(ff_free) char *where = ff_key_place(gw->conf);
@@ -167,6 +181,7 @@ static void have_key(struct ff_gw *gw, struct ff_key *key)
 	ff_key_free(&gw->key_before);
 	gw->key_before = gw->key;
 	gw->key = key;
+	redact_keys(gw);
 	gw->key_err = (struct ff_err){ 0 };
 	ff_watch_free(&gw->key_timer);
 	if (first)
@@ -497,6 +512,7 @@ static int init(struct ff_gw *gw, const struct ff_role_args *args, struct ff_err
 	send_core(gw, FF_MSG_HELLO, json_pack("{s:s, s:I}", "role", "gateway", "pid", (json_int_t)getpid()));
 	read_key(gw);
 	beat(gw);
+	ff_proc_drop_code(); /* of libgit2 and what it brings: what is used comes back */
 	return 0;
 }
 
@@ -515,6 +531,8 @@ static void fini(struct ff_gw *gw)
 	ff_upstream_free(&gw->up);
 	ff_chan_free(&gw->chan);
 	ff_loop_free(&gw->loop);
+	ff_log_redact(NULL);
+	ff_redact_free(&gw->redact);
 	ff_key_free(&gw->key);
 	ff_key_free(&gw->key_before);
 	ff_free(&gw->messages_url);

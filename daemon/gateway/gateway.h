@@ -39,6 +39,7 @@ struct ff_chan;
 struct ff_conn;
 struct ff_fetches;
 struct ff_transfer;
+struct ff_redact;
 struct ff_upstream;
 
 struct ff_gw_limits {
@@ -55,6 +56,7 @@ struct ff_gw {
 	struct ff_upstream *up;
 	struct ff_key *key;        /* NULL: there is none, key_err says why */
 	struct ff_key *key_before; /* the one it replaced; may still be in an answer */
+	struct ff_redact *redact;  /* both, for the log */
 	bool key_refused;          /* the service will not have this one: key_err says so, and nothing is sent */
 	bool key_again;            /* it may be tried again as it is */
 	struct ff_err key_err;

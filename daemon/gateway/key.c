@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/redact.h"
 #include "conf/conf.h"
 #include "crypto/secret.h"
 
@@ -131,6 +132,11 @@ const char *ff_key_header(const struct ff_key *key)
 bool ff_key_same(const struct ff_key *a, const struct ff_key *b)
 {
 	return !strcmp(a->header, b->header); /* both are ours */
+}
+
+void ff_key_redact(const struct ff_key *key, struct ff_redact *redact)
+{
+	ff_redact_add(redact, ff_key_word(key), strlen(ff_key_word(key)));
 }
 
 void ff_key_mask(const struct ff_key *key, char *p, size_t n)

@@ -15,6 +15,7 @@
 
 struct ff_conf;
 struct ff_key;
+struct ff_redact;
 
 /* From gateway.key-file, else the service credential. err says what to do and never what the file holds. */
 int ff_key_read(const struct ff_conf *conf, struct ff_key **ret_key, struct ff_err *err);
@@ -31,6 +32,8 @@ const char *ff_key_header(const struct ff_key *key);
 /* The word alone; borrowed. */
 const char *ff_key_word(const struct ff_key *key);
 bool ff_key_same(const struct ff_key *a, const struct ff_key *b);
+/* Adds it to what is taken out of text before it goes anywhere. */
+void ff_key_redact(const struct ff_key *key, struct ff_redact *redact);
 /* Overwrites the key with stars wherever it stands in p: a service may quote what it refuses. */
 void ff_key_mask(const struct ff_key *key, char *p, size_t n);
 

@@ -21,6 +21,7 @@ unsigned ff_policy_allowed(const char *const *list)
 	static const struct { const char *word; unsigned bit; } words[] = {
 		{ "server-tools", FF_ALLOW_SERVER_TOOLS }, { "mcp", FF_ALLOW_MCP }, { "containers", FF_ALLOW_CONTAINERS },
 		{ "urls", FF_ALLOW_URLS }, { "files", FF_ALLOW_FILES },
+		{ "surcharges", FF_ALLOW_SURCHARGES },
 	};
 	unsigned bits = 0;
 
@@ -44,7 +45,7 @@ static int check_name(const char *name, struct ff_err *err)
 {
 	static const char *const names[] = {
 		"mcp_servers", "container", "tools", "messages", "system", "source", "content", "type", "url", "file_id", "input",
-		"model", "max_tokens", "stream",
+		"model", "max_tokens", "stream", "thinking", "budget_tokens", "speed", "service_tier", "inference_geo", "ttl",
 	};
 
 	for (size_t i = 0; i < FF_ARRAY_LEN(names); i++)
@@ -158,6 +159,83 @@ static int walk(const json_t *v, unsigned allowed, int depth, struct ff_err *err
 	return 0;
 }
 
+/* --- what it may cost ------------------------------------------------------------ */
+
+/* 5e4 or "50000" would be no number to us, and may be one to the service. */
+static int check_count(const json_t *in, const char *name, struct ff_err *err)
+{
+	const json_t *v = json_object_get(in, name);
+
+	if (!v || (json_is_integer(v) && json_integer_value(v) >= 0))
+		return 0;
+	return ff_err_set(err, FF_E_NOT_ALLOWED, "%s has to be a whole number in digits: it is what may be spent", name);
+}
+
+static int check_model(const json_t *root, struct ff_err *err)
+{
+	const json_t *v = json_object_get(root, "model");
+	char name[FF_MODEL_NAME];
+
+	if (!v)
+		return 0;
+	ff_model_name(json_is_string(v) ? json_string_value(v) : "?", name);
+	if (json_string_length(v) != strlen(name) || strchr(name, '?'))
+		return ff_err_set(err, FF_E_NOT_ALLOWED, "the model has to be a name of up to %d letters, digits and signs", FF_MODEL_NAME - 1);
+	return 0;
+}
+
+/* Faster, sooner or elsewhere for another price than that of the list. */
+static int check_surcharges(const json_t *root, unsigned allowed, struct ff_err *err)
+{
+	static const struct { const char *name, *words[4]; } plain[] = {
+		{ "speed", { "standard", NULL } }, { "service_tier", { "auto", "standard_only", "standard", NULL } },
+		{ "inference_geo", { "global", NULL } },
+	};
+
+	for (size_t i = 0; i < FF_ARRAY_LEN(plain) && !(allowed & FF_ALLOW_SURCHARGES); i++) {
+		const json_t *v = json_object_get(root, plain[i].name);
+		const char *word = json_string_value(v);
+		bool known = !v || json_is_null(v);
+
+		for (const char *const *w = plain[i].words; *w && word; w++)
+			known |= !strcmp(word, *w);
+		if (!known)
+			return refuse(err, "requests that cost more than the list says are", plain[i].name);
+	}
+	return 0;
+}
+
+static int check_cost(const json_t *root, unsigned allowed, struct ff_err *err)
+{
+	const json_t *thinking = json_object_get(root, "thinking");
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)thinking, name, value)
+		if (check_name(name, err) < 0)
+			return -1;
+	if (check_count(root, "max_tokens", err) < 0 || check_count(thinking, "budget_tokens", err) < 0 ||
+	    check_model(root, err) < 0)
+		return -1;
+	return check_surcharges(root, allowed, err);
+}
+
+/* Wherever it stands: a cache_control may be in any block, tool or message, and in places that are new. */
+static bool caches_long(const json_t *v)
+{
+	const json_t *ttl = json_object_get(v, "ttl");
+	bool yes = ttl && (!json_is_string(ttl) || strcmp(json_string_value(ttl), "5m") != 0);
+	const char *name;
+	json_t *item;
+	size_t i;
+
+	json_object_foreach((json_t *)(uintptr_t)v, name, item)
+		yes = yes || caches_long(item);
+	json_array_foreach(v, i, item)
+		yes = yes || caches_long(item);
+	return yes;
+}
+
 static int check_root(const json_t *root, unsigned allowed, struct ff_err *err)
 {
 	const char *name;
@@ -171,7 +249,7 @@ static int check_root(const json_t *root, unsigned allowed, struct ff_err *err)
 	if (is_set(json_object_get(root, "container")) && !(allowed & FF_ALLOW_CONTAINERS))
 		return refuse(err, "containers are", "container");
 	if (check_tools(json_object_get(root, "tools"), allowed, err) < 0 ||
-	    walk(json_object_get(root, "system"), allowed, 0, err) < 0)
+	    walk(json_object_get(root, "system"), allowed, 0, err) < 0 || check_cost(root, allowed, err) < 0)
 		return -1;
 	return walk(json_object_get(root, "messages"), allowed, 0, err);
 }
@@ -180,8 +258,12 @@ static void see(const json_t *root, struct ff_policy_seen *ret)
 {
 	const char *model = json_string_value(json_object_get(root, "model"));
 	json_int_t max = json_integer_value(json_object_get(root, "max_tokens"));
+	json_int_t thinking = json_integer_value(json_object_get(json_object_get(root, "thinking"), "budget_tokens"));
 
-	*ret = (struct ff_policy_seen){ .stream = json_is_true(json_object_get(root, "stream")) };
+	*ret = (struct ff_policy_seen){ .stream = json_is_true(json_object_get(root, "stream")), .cache_long = caches_long(root) };
+	/* Thinking between tools may take more than the answer. */
+	if (thinking > max)
+		max = thinking;
 	ff_model_name(model ? model : "", ret->model);
 	if (max > 0)
 		ret->max_tokens = max < INT32_MAX ? max : INT32_MAX;

@@ -5,7 +5,9 @@
 /*
  * What a job may ask of the model (threat model, rules for secrets, model
  * and money): nothing that makes the provider's machines fetch an address or
- * run code for it, unless the operator allows it.  Refused, never rewritten:
+ * run code for it, or is billed above the list of prices, unless the operator
+ * allows it; and nothing whose cost we would read otherwise than the service
+ * does.  Refused, never rewritten:
  * what is let through goes on byte by byte as it came.
  */
 
@@ -18,13 +20,15 @@
 
 enum ff_allow {
 	FF_ALLOW_SERVER_TOOLS = 1, FF_ALLOW_MCP = 2, FF_ALLOW_CONTAINERS = 4, FF_ALLOW_URLS = 8, FF_ALLOW_FILES = 16,
+	FF_ALLOW_SURCHARGES = 32,
 };
 
 /* What else has to be known of a request. */
 struct ff_policy_seen {
 	char model[FF_MODEL_NAME]; /* "": none is named */
-	int64_t max_tokens; /* 0: not said */
+	int64_t max_tokens; /* of the answer, thinking included; 0: not said */
 	bool stream;
+	bool cache_long; /* something is to be cached for longer than the five minutes of the list price */
 };
 
 /* Bits of the words of gateway.allow (NULL-terminated). */

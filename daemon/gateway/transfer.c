@@ -5,12 +5,14 @@
  * whoever has seen an answer complete can count on getting it again for
  * nothing.
  *
- * FIXME: an answer under way when the gateway itself dies (with core, or the
- * host) is lost, and the same request is paid for again; what the lost one
- * may have cost counts (daemon/core/spending.c).
+ * An answer under way when the gateway itself dies (with core, or the host)
+ * cannot be had again: the service has no way to ask for the rest of one.  The
+ * same request is sent and paid for again, and what the lost one may have cost
+ * goes on counting (daemon/core/spending.c).
  */
 #include "daemon/gateway/transfer.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -56,9 +58,9 @@ static void settle_answer(struct ff_transfer *t, const char *outcome)
 	struct ff_flight *f = t->flight;
 	struct ff_gw_end end = { .outcome = outcome, .status = t->upstream_status, .model = a->model[0] ? a->model : f->seen.model };
 
-	/* Begun, and not a word about tokens. */
-	end.unknown = !a->started;
-	if (a->started)
+	/* Begun, and not a word about tokens; or cut where what was shown says nothing about them. */
+	end.unknown = !a->started || t->unread || (a->stop == FF_STOP_NONE && a->hidden);
+	if (!end.unknown)
 		end.tokens = tokens_of(a);
 	ff_flight_settle(f, &end);
 }
@@ -152,6 +154,33 @@ static void on_silence(void *arg)
 	finished(t, CURLE_OPERATION_TIMEDOUT);
 }
 
+/* --- the request ------------------------------------------------------------------- */
+
+static size_t on_read(char *to, size_t size, size_t count, void *arg)
+{
+	struct ff_transfer *t = arg;
+	const struct ff_buf *from = &t->flight->sent;
+	size_t n = from->len - t->sent;
+
+	if (n > size * count)
+		n = size * count;
+	if (n)
+		memcpy(to, from->data + t->sent, n);
+	t->sent += n;
+	return n;
+}
+
+/* libcurl starts over when a connection that it kept was closed by the other side. */
+static int on_seek(void *arg, curl_off_t offset, int origin)
+{
+	struct ff_transfer *t = arg;
+
+	if (origin != SEEK_SET || offset < 0 || offset > (curl_off_t)t->flight->sent.len || !t->flight->sent.data)
+		return CURL_SEEKFUNC_FAIL;
+	t->sent = (size_t)offset;
+	return CURL_SEEKFUNC_OK;
+}
+
 /* --- while it comes ---------------------------------------------------------------- */
 
 static bool passes(const char *line, size_t n)
@@ -177,9 +206,12 @@ static void begin_answer(struct ff_transfer *t)
 		return;
 	ff_hold_alive(t);
 	f->stream = t->is_stream;
+	if (!t->is_stream)
+		return;
 	/* Only a stream is shown before its end. It is not asked for again, so its request can go. */
-	if (t->is_stream)
-		f->status = 200;
+	f->status = 200;
+	if (t->sent == f->sent.len)
+		ff_buf_fini(&f->sent);
 }
 
 static void read_line(struct ff_transfer *t, char *line)
@@ -219,9 +251,13 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 static void watch_stream(struct ff_transfer *t, const char *p, size_t n)
 {
 	struct ff_flight *f = t->flight;
+	struct ff_err err = { 0 };
 
-	if (!t->parsed_badly && ff_answer_feed(t->answer, p, n, NULL) < 0)
+	if (!t->parsed_badly && ff_answer_feed(t->answer, p, n, &err) < 0) {
 		t->parsed_badly = true;
+		/* An error event ends it. Otherwise there is more, which nobody counts. */
+		t->unread = err.code == FF_E_PROTOCOL || err.code == FF_E_TOO_LARGE;
+	}
 	if (!t->answer->complete || t->parsed_badly) {
 		f->visible = f->body.len;
 		ff_front_wake(f);
@@ -412,11 +448,17 @@ static void send_request(struct ff_transfer *t)
 
 	set_headers(t);
 	t->retry_after_ms = -1;
+	t->sent = 0;
 	curl_easy_setopt(h, CURLOPT_URL, t->flight->count ? gw->count_url : gw->messages_url);
 	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)gw->limits.connect_ms);
 	curl_easy_setopt(h, CURLOPT_HTTPHEADER, t->headers);
-	curl_easy_setopt(h, CURLOPT_POSTFIELDS, t->flight->sent.data);
+	curl_easy_setopt(h, CURLOPT_POST, 1L);
+	curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, 16384L); /* it is kept until the answer has ended */
 	curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->flight->sent.len);
+	curl_easy_setopt(h, CURLOPT_READFUNCTION, on_read);
+	curl_easy_setopt(h, CURLOPT_READDATA, t);
+	curl_easy_setopt(h, CURLOPT_SEEKFUNCTION, on_seek);
+	curl_easy_setopt(h, CURLOPT_SEEKDATA, t);
 	curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(h, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);

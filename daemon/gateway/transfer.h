@@ -18,6 +18,7 @@ struct ff_transfer {
 	struct ff_answer *answer;   /* the parser that knows where the end is */
 	struct ff_watch *silence, *kick, *again, *ping;
 	int upstream_status;
+	size_t sent;                /* bytes of the request that libcurl has taken */
 	int tries;                  /* that failed */
 	int64_t held_ms;            /* monotonic; since when it is held. 0: it is not */
 	int64_t retry_after_ms;     /* -1: not said */
@@ -25,6 +26,7 @@ struct ff_transfer {
 	bool final;                 /* it said x-should-retry: false */
 	bool allowed;               /* the circuit let it go and was told nothing yet */
 	bool parsed_badly, paused, recorded, limited;
+	bool unread;                /* its stream cannot be read any further, and goes on */
 	bool doomed;                /* not worth reading to its end */
 	bool broken_off;            /* by silence */
 };

@@ -193,12 +193,12 @@ static int check_price(const char *text, struct ff_err *err)
 
 static int check_allow(const char *text, struct ff_err *err)
 {
-	static const char *const words[] = { "server-tools", "mcp", "containers", "urls", "files" };
+	static const char *const words[] = { "server-tools", "mcp", "containers", "urls", "files", "surcharges" };
 
 	for (size_t i = 0; i < FF_ARRAY_LEN(words); i++)
 		if (!strcmp(text, words[i]))
 			return 0;
-	return bad(err, "must be one of server-tools, mcp, containers, urls, files; give the key several times for several");
+	return bad(err, "must be one of server-tools, mcp, containers, urls, files, surcharges; give the key several times for several");
 }
 
 #define SECRET_NAME_MAX 64

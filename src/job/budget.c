@@ -15,16 +15,22 @@ static const struct { const char *whose, *money, *tokens; } words[FF_SCOPES] = {
 	[FF_SCOPE_DAY] = { "the server, today", "budget.day-usd", "budget.day-tokens" },
 };
 
-struct ff_amount ff_budget_worst(const struct ff_price *price, int64_t bytes, int64_t max_tokens)
+struct ff_amount ff_budget_worst(const struct ff_price *price, int64_t bytes, int64_t max_tokens, bool cache_long)
 {
-	struct ff_tokens t = { .output = max_tokens };
 	int64_t input = bytes / BYTES_A_TOKEN + 1;
+	const struct ff_tokens kinds[] = {
+		{ .output = max_tokens, .input = input }, { .output = max_tokens, .cache_write = input },
+		{ .output = max_tokens, .cache_write = input, .cache_write_1h = input },
+	};
+	struct ff_amount worst = { 0, 0 };
 
-	if (price->cache_write > price->input)
-		t.cache_write = input;
-	else
-		t.input = input;
-	return ff_budget_spent(price, &t);
+	for (size_t i = 0; i < FF_ARRAY_LEN(kinds) - !cache_long; i++) {
+		struct ff_amount a = ff_budget_spent(price, &kinds[i]);
+
+		if (a.microusd >= worst.microusd)
+			worst = a;
+	}
+	return worst;
 }
 
 struct ff_amount ff_budget_spent(const struct ff_price *price, const struct ff_tokens *t)
@@ -64,6 +70,11 @@ int ff_budget_check(const struct ff_budget *b, const struct ff_amount *r, enum f
 					  b->limit[i].tokens, r->tokens, words[i].tokens);
 	}
 	return 0;
+}
+
+bool ff_budget_never_fits(const struct ff_budget *b, const struct ff_amount *r, enum ff_scope scope)
+{
+	return over(b->limit[scope].microusd, 0, r->microusd) || over(b->limit[scope].tokens, 0, r->tokens);
 }
 
 bool ff_scope_renews(enum ff_scope scope)

@@ -29,8 +29,11 @@ struct ff_budget {
 /*
  * The most that a request of so many bytes can cost: every three bytes a
  * token of the dearest kind of input, and all the output that it allows.
+ * cache_long: it may be written into the cache of an hour.
  */
-struct ff_amount ff_budget_worst(const struct ff_price *price, int64_t bytes, int64_t max_tokens);
+struct ff_amount ff_budget_worst(const struct ff_price *price, int64_t bytes, int64_t max_tokens, bool cache_long);
+/* It alone is over the limit, whatever else was spent. */
+bool ff_budget_never_fits(const struct ff_budget *budget, const struct ff_amount *request, enum ff_scope scope);
 /* What an answer did cost. */
 struct ff_amount ff_budget_spent(const struct ff_price *price, const struct ff_tokens *tokens);
 /* FF_E_BUDGET with the reason, and *ret_scope, when the request does not fit any more. */

@@ -21,6 +21,7 @@ struct ff_answer_parts {
 	int count;
 	ff_answer_text_fn on_text;
 	void *arg;
+	struct ff_tokens aside; /* of what the service did for the answer beside it; in usage too */
 };
 
 static int on_event(void *arg, const char *event, const char *data, size_t n, struct ff_err *err);
@@ -70,13 +71,54 @@ static void count(const json_t *usage, const char *key, int64_t *to)
 		*to = json_integer_value(v);
 }
 
+static void count_all(const json_t *usage, struct ff_tokens *to)
+{
+	count(usage, "input_tokens", &to->input);
+	count(usage, "output_tokens", &to->output);
+	count(usage, "cache_read_input_tokens", &to->cache_read);
+	count(usage, "cache_creation_input_tokens", &to->cache_write);
+	count(json_object_get(usage, "cache_creation"), "ephemeral_1h_input_tokens", &to->cache_write_1h);
+}
+
+/* What is a number of the service stays one, however large. */
+static void add_tokens(struct ff_tokens *to, const struct ff_tokens *more, int sign)
+{
+	int64_t *const sums[] = { &to->input, &to->output, &to->cache_read, &to->cache_write, &to->cache_write_1h };
+	const int64_t each[] = { more->input, more->output, more->cache_read, more->cache_write, more->cache_write_1h };
+
+	for (size_t i = 0; i < FF_ARRAY_LEN(sums); i++)
+		if (__builtin_add_overflow(*sums[i], sign * each[i], sums[i]))
+			*sums[i] = INT64_MAX;
+}
+
+/*
+ * The whole numbers leave out what was billed beside the message: a context
+ * that was made shorter first is an iteration of its own.
+ */
+static void count_aside(const json_t *usage, struct ff_tokens *to)
+{
+	json_t *list = json_object_get(usage, "iterations"), *one;
+	size_t i;
+
+	if (!json_is_array(list))
+		return;
+	*to = (struct ff_tokens){ 0 };
+	json_array_foreach(list, i, one) {
+		struct ff_tokens t = { 0 };
+
+		if (!strcmp(str(one, "type"), "message"))
+			continue;
+		count_all(one, &t);
+		add_tokens(to, &t, 1);
+	}
+}
+
 static void take_usage(struct ff_answer *a, const json_t *usage)
 {
-	count(usage, "input_tokens", &a->usage.input);
-	count(usage, "output_tokens", &a->usage.output);
-	count(usage, "cache_read_input_tokens", &a->usage.cache_read);
-	count(usage, "cache_creation_input_tokens", &a->usage.cache_write);
-	count(json_object_get(usage, "cache_creation"), "ephemeral_1h_input_tokens", &a->usage.cache_write_1h);
+	add_tokens(&a->usage, &a->parts->aside, -1);
+	count_all(usage, &a->usage);
+	count_aside(usage, &a->parts->aside);
+	add_tokens(&a->usage, &a->parts->aside, 1);
 }
 
 static void take_stop(struct ff_answer *a, const char *word)
@@ -136,6 +178,7 @@ static int start_block(struct ff_answer *a, const json_t *e, struct ff_err *err)
 	b = &p->blocks[p->count++];
 	b->shape = json_deep_copy(shape);
 	b->open = true;
+	a->hidden |= strcmp(str(shape, "type"), "text") != 0 && strcmp(str(shape, "type"), "tool_use") != 0;
 	ff_buf_init(&b->text, FF_ANSWER_MAX);
 	ff_buf_init(&b->signature, FF_ANSWER_MAX);
 	(void)ff_buf_adds(&b->text, str(shape, "text")); /* empty in practice; a prefix is allowed */

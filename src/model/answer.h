@@ -42,6 +42,7 @@ struct ff_answer {
 	struct ff_tokens usage; /* as far as it was told */
 	size_t bytes;        /* of text, thinking and input so far */
 	bool started, complete;
+	bool hidden;         /* it thinks: what is shown of that says nothing about its length */
 	struct ff_answer_parts *parts; /* private */
 };
 

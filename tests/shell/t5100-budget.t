@@ -65,16 +65,14 @@ test_expect 'so does a request, and one repository may have a larger or smaller 
 	wait_job 1 completed
 '
 
-test_expect 'a day that is used up parks jobs until the next, and pushers are told' '
+test_expect 'what fits into no day at all is no reason to wait for the next' '
 	fresh budget.day-usd=0.001
 	push_to five -o claude=work
-	wait_until "[ \"\$(field 1 wait)\" = parked ]"
-	is "$(asked)" 0
-	like "$(field 1 wait_until)" "T00:00:00"
-	like "$(ff show 1)" "until .*T00:00:00.*budget of the server, today"
-	like "$(ff list)" "waiting.*quota is used up"
+	wait_job 1 failed
+	is "$(asked) $(field 1 error)" "0 BUDGET"
+	like "$(ff show 1)" "the budget of the server, today is used up.*budget.day-usd"
 	(cd app && git commit -q --allow-empty -m six && git push -o claude=work origin HEAD:refs/heads/claude/six) >push.out 2>&1
-	like "$(cat push.out)" "hint: the model.s quota is used up until .*T00:00:00"
+	unlike "$(cat push.out)" "quota is used up"
 '
 
 # A worker of ours takes the job and asks for many answers at once.

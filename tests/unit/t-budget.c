@@ -134,16 +134,35 @@ static void test_worst(void **state)
 
 	(void)state;
 	assert_int_equal(ff_price_parse("m 2 10 0.10 2.50", &p, NULL), 0);
-	a = ff_budget_worst(&p, 2997, 1000);
+	a = ff_budget_worst(&p, 2997, 1000, false);
 	assert_int_equal(a.tokens, 1000 + 1000);
 	assert_int_equal(a.microusd, 2500 + 10000);
+	/* Written into the cache of an hour each token costs twice the input. */
+	a = ff_budget_worst(&p, 2997, 1000, true);
+	assert_int_equal(a.tokens, 1000 + 1000);
+	assert_int_equal(a.microusd, 4000 + 10000);
+	assert_int_equal(ff_price_parse("m 2 10 0.10 1", &p, NULL), 0);
+	assert_int_equal(ff_budget_worst(&p, 2997, 1000, false).microusd, 2000 + 10000);
+	assert_int_equal(ff_price_parse("m 0 0 0 0", &p, NULL), 0);
+	assert_int_equal(ff_budget_worst(&p, 2997, 1000, true).tokens, 1000 + 1000);
+}
+
+static void test_never_fits(void **state)
+{
+	struct ff_budget b = { .limit = { [FF_SCOPE_DAY] = { 1000, 50 } }, .used = { [FF_SCOPE_DAY] = { 999, 49 } } };
+
+	(void)state;
+	assert_false(ff_budget_never_fits(&b, &(struct ff_amount){ 1000, 50 }, FF_SCOPE_DAY));
+	assert_true(ff_budget_never_fits(&b, &(struct ff_amount){ 1001, 1 }, FF_SCOPE_DAY));
+	assert_true(ff_budget_never_fits(&b, &(struct ff_amount){ 1, 51 }, FF_SCOPE_DAY));
+	assert_false(ff_budget_never_fits(&b, &(struct ff_amount){ 5000, 5000 }, FF_SCOPE_PUSHER)); /* no limit */
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_money), cmocka_unit_test(test_lines), cmocka_unit_test(test_find), cmocka_unit_test(test_cost),
-		cmocka_unit_test(test_check), cmocka_unit_test(test_worst),
+		cmocka_unit_test(test_check), cmocka_unit_test(test_worst), cmocka_unit_test(test_never_fits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

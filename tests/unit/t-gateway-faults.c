@@ -39,6 +39,10 @@
 	"\"cache_creation_input_tokens\":3}}"
 #define AFTER(seconds) "{\"error\":{\"status\":429},\"headers\":{\"retry-after\":\"" seconds "\"}}"
 
+#define FOUR(b) b "," b "," b "," b
+/* More blocks than an answer may have: what is behind them is not read. */
+#define BLOCKS FOUR(FOUR(FOUR(FOUR("{\"text\":\"x\"}")))) ",{\"text\":\"x\"}"
+
 static const char scenario[] = "{\"rules\":["
 	RULE("plain", ANSWER) "," RULE("e400", ERROR("400")) "," RULE("e403", ERROR("403")) "," RULE("e413", ERROR("413")) ","
 	RULE("e429", ERROR("429")) "," RULE("e500", ERROR("500")) "," RULE("e529", ERROR("529")) ","
@@ -53,7 +57,9 @@ static const char scenario[] = "{\"rules\":["
 	RULE("badjson", "{\"malformed\":\"bad_json\"}") "," RULE("notsse", "{\"malformed\":\"not_sse\"}") ","
 	RULE("half", "{\"malformed\":\"half_event\"}") "," RULE("index", "{\"malformed\":\"wrong_index\"}") ","
 	RULE("nul", "{\"malformed\":\"nul\"}") "," RULE("odd", "{\"malformed\":\"unknown_event\"}") ","
-	RULE("broke", "{\"sse_error\":{}}") "," RULE("held", "{\"text\":\"a held answer\",\"wait_file\":\"DIR/held\"}") "]}";
+	RULE("broke", "{\"sse_error\":{}}") ","
+	RULE("blocks", "{\"content\":[" BLOCKS "]}") "," RULE("secretly", "{\"content\":[{\"thinking\":\"hm\"},{\"text\":\"so\"}],\"wait_file\":\"DIR/held\"}") ","
+	RULE("held", "{\"text\":\"a held answer\",\"wait_file\":\"DIR/held\"}") "]}";
 /* No expression to be looked for in 32 MiB. */
 static const char much_scenario[] = "{\"rules\":[{\"name\":\"large\",\"match\":{\"nth\":1},\"sequence\":[{\"text\":\"much\"}]},"
 	"{\"name\":\"crowd\",\"match\":{\"last_user\":\"crowd\"},\"sequence\":[{\"text\":\"{{last_user}}\",\"chunk\":7}]}]}";
@@ -61,7 +67,7 @@ static const char much_scenario[] = "{\"rules\":[{\"name\":\"large\",\"match\":{
 static int start(void **state)
 {
 	(void)state;
-	w.settings = "retries = 2\nretry-delay = 1ms\nhold-max = 20s\nping = 50ms\nrequest-timeout = 4s\n"
+	w.settings = "models = m\nmodels = claude-*\nretries = 2\nretry-delay = 1ms\nhold-max = 20s\nping = 50ms\nrequest-timeout = 4s\n"
 		"[sandbox]\nprobe-interval = 100ms";
 	world_start(scenario);
 	return 0;
@@ -132,6 +138,18 @@ static bool read_until(int fd, struct ff_buf *b, const char *text)
 		ff_buf_grown(b, (size_t)n);
 	}
 	return true;
+}
+
+static void answer_is(int fd, const char *status)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf b;
+
+	ff_buf_init(&b, 1 << 20);
+	(void)read_until(fd, &b, "\r\n\r\n");
+	if (!strstr(b.data, status))
+		print_message("# wanted %s, got %s\n", status, b.data);
+	assert_non_null(strstr(b.data, status));
+	ff_close(&fd);
 }
 
 /* --- what it costs ------------------------------------------------------------------- */
@@ -226,6 +244,32 @@ static void test_cache_tokens(void **state)
 	json_decref(msg);
 	assert_int_equal(ask_as("odd", true, &hint, NULL), 0);
 	world_expect(FF_MSG_USAGE, NULL);
+}
+
+/* What the parser cannot follow to its end is counted as what it may have cost, not as what was read of it. */
+static void test_unread_answers(void **state)
+{
+	struct ff_model_hint hint;
+
+	(void)state;
+	assert_int_equal(ask_as("blocks", true, &hint, NULL), -1);
+	costs("blocks", "cut", 0, 0, true);
+}
+
+static void test_models(void **state)
+{
+	static const struct { const char *model, *status; } cases[] = {
+		{ "claude-other", " 200 " }, { "opus", " 403 " }, { "", " 403 " }, { "M", " 403 " }, { "xclaude-x", " 403 " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FF_ARRAY_LEN(cases); i++) {
+		FF_AUTO(ff_free) char *body = ff_asprintf("{\"model\":\"%s\",\"max_tokens\":5,\"messages\":[{\"role\":\"user\",\"content\":"
+							  "\"plain\"}]}", cases[i].model);
+
+		answer_is(send_to(w.sock, WORLD_TOKEN, body), cases[i].status);
+	}
+	world_expect(FF_MSG_USAGE, NULL); /* of one */
 }
 
 /* --- keys that the service refuses ------------------------------------------------------ */
@@ -346,19 +390,27 @@ static void test_job_ends_in_mid_answer(void **state)
 	world_put("held", "", 0600);
 }
 
-/* --- strangers ------------------------------------------------------------------------------ */
-
-static void answer_is(int fd, const char *status)
+/* How much was thought is not to be seen in what was shown of it: the whole that was reserved counts. */
+static void test_job_ends_in_mid_thought(void **state)
 {
+	FF_AUTO(ff_free) char *body = body_of("secretly", true), *sock = world_path(WORLD_STATE "/jobs/8/gate/gw.sock");
+	FF_AUTO(ff_free) char *held = world_path("held");
 	FF_AUTO(ff_buf_fini) struct ff_buf b;
+	int fd;
 
+	(void)state;
+	(void)unlink(held);
+	world_open(8, OTHER_TOKEN);
+	fd = send_to(sock, OTHER_TOKEN, body);
 	ff_buf_init(&b, 1 << 20);
-	(void)read_until(fd, &b, "\r\n\r\n");
-	if (!strstr(b.data, status))
-		print_message("# wanted %s, got %s\n", status, b.data);
-	assert_non_null(strstr(b.data, status));
+	assert_true(read_until(fd, &b, "thinking_delta"));
+	world_say(FF_MSG_CLOSE, json_pack("{s:i, s:b}", "job", 8, "ended", 1));
+	costs("secretly", "broken off", 0, 0, true);
 	ff_close(&fd);
+	world_put("held", "", 0600);
 }
+
+/* --- strangers ------------------------------------------------------------------------------ */
 
 static void test_tokens(void **state)
 {
@@ -563,9 +615,9 @@ static void test_quota_parks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_money_to_the_token), cmocka_unit_test(test_cache_tokens), cmocka_unit_test(test_refused_keys),
+		cmocka_unit_test(test_money_to_the_token), cmocka_unit_test(test_cache_tokens), cmocka_unit_test(test_unread_answers), cmocka_unit_test(test_models), cmocka_unit_test(test_refused_keys),
 		cmocka_unit_test(test_pings_while_held), cmocka_unit_test(test_core_says_wait_and_no),
-		cmocka_unit_test(test_job_ends_in_mid_answer), cmocka_unit_test(test_tokens), cmocka_unit_test(test_another_account),
+		cmocka_unit_test(test_job_ends_in_mid_answer), cmocka_unit_test(test_job_ends_in_mid_thought), cmocka_unit_test(test_tokens), cmocka_unit_test(test_another_account),
 		cmocka_unit_test(test_slow_loris), cmocka_unit_test_setup(test_large_bodies, start_much),
 		cmocka_unit_test(test_many_at_once), cmocka_unit_test_setup(test_circuit, start_broken), cmocka_unit_test(test_quota_parks),
 	};

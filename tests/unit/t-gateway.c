@@ -31,6 +31,7 @@
 
 static const char scenario[] =
 "{\"rules\":["
+"{\"name\":\"wait\",\"match\":{\"last_user\":\"^wait\"},\"sequence\":[{\"text\":\"a long answer\",\"wait_file\":\"DIR/wait\"}]},"
 "{\"name\":\"plain\",\"match\":{\"last_user\":\"plain\"},\"sequence\":[{\"text\":\"a plain answer\",\"usage\":{\"input_tokens\":11,\"output_tokens\":7}}]},"
 "{\"name\":\"held\",\"match\":{\"last_user\":\"held\"},\"sequence\":[{\"text\":\"a held answer\",\"wait_file\":\"DIR/held\"}]},"
 "{\"name\":\"gone\",\"match\":{\"last_user\":\"gone\"},\"sequence\":[{\"text\":\"nobody listens\",\"wait_file\":\"DIR/gone\"}]},"
@@ -348,6 +349,83 @@ static void test_large_and_slow(void **state)
 	usage_is(false, 0);
 }
 
+#define MOST 16 /* gateway.max-requests, as it is without configuration */
+
+static void test_most_requests(void **state)
+{
+	FF_AUTO(ff_buf_fini) struct ff_buf last;
+	struct ff_buf b[MOST];
+	int fd[MOST], more;
+
+	(void)state;
+	for (int i = 0; i < MOST; i++) {
+		FF_AUTO(ff_free) char *text = ff_asprintf("wait %d", i);
+
+		ff_buf_init(&b[i], 65536);
+		fd[i] = post_raw(text);
+		assert_true(read_until(fd[i], &b[i], "a long answer"));
+	}
+	ff_buf_init(&last, 65536);
+	more = post_raw("one more");
+	assert_true(read_until(more, &last, "gateway.max-requests"));
+	assert_non_null(strstr(last.data, " 503 "));
+	assert_null(strstr(last.data, "x-should-retry"));
+	ff_close(&more);
+	release("wait");
+	for (int i = 0; i < MOST; i++) {
+		assert_true(read_until(fd[i], &b[i], "0\r\n\r\n"));
+		ff_close(&fd[i]);
+		ff_buf_fini(&b[i]);
+		usage_is(false, 0);
+	}
+	assert_int_equal(world_asked("wait"), MOST);
+}
+
+static bool is_closed(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, 0) <= 0; /* bounded by the time-out that the connect set */
+}
+
+static void test_most_connections(void **state)
+{
+	int64_t until = ff_clock_mono() + WORLD_DEADLINE_MS;
+	struct ff_answer *a = NULL;
+	struct ff_model_hint hint;
+	int fd[2 * MOST + 1];
+
+	(void)state;
+	for (int i = 0; i <= 2 * MOST; i++)
+		fd[i] = send_raw("");
+	assert_true(is_closed(fd[2 * MOST]));
+	for (int i = 0; i <= 2 * MOST; i++)
+		ff_close(&fd[i]);
+	while (ask("plain", &a, &hint, NULL) < 0 && ff_clock_mono() < until) /* until it has seen that they are gone */
+		(void)poll(NULL, 0, 20);
+	assert_non_null(a);
+	ff_answer_free(&a);
+	world_drain();
+}
+
+/* Requests that never become whole: a job may have us hold so much of them, and no more. */
+static void test_most_bytes(void **state)
+{
+	FF_AUTO(ff_free) char *part = ff_calloc(1, 8 * 1024 * 1024);
+	FF_AUTO(ff_free) char *head = ff_asprintf("POST /v1/messages HTTP/1.1\r\n" KEY_LINE "content-length: 8388608\r\n\r\n");
+	int fd[5];
+
+	(void)state;
+	memset(part, ' ', 8 * 1024 * 1024 - 1);
+	for (int i = 0; i < 5; i++) { /* four of gateway.max-body, and some more */
+		fd[i] = send_raw(head);
+		(void)ff_fd_write_all(fd[i], part, strlen(part), NULL); /* the last is closed in the middle */
+	}
+	assert_true(is_closed(fd[4]));
+	for (int i = 0; i < 5; i++)
+		ff_close(&fd[i]);
+}
+
 static void test_close_removes_the_socket(void **state)
 {
 	int64_t until = ff_clock_mono() + WORLD_DEADLINE_MS;
@@ -445,6 +523,9 @@ int main(void)
 		cmocka_unit_test(test_lets_nothing_else_through),
 		cmocka_unit_test(test_keeps_alive),
 		cmocka_unit_test(test_large_and_slow),
+		cmocka_unit_test(test_most_requests),
+		cmocka_unit_test(test_most_connections),
+		cmocka_unit_test(test_most_bytes),
 		cmocka_unit_test(test_close_removes_the_socket), cmocka_unit_test(test_no_folder_of_an_ended_job),
 		cmocka_unit_test(test_key_others_can_read),
 		cmocka_unit_test(test_key_is_nowhere),

@@ -156,6 +156,29 @@ static void test_body(void **state)
 	assert_int_equal(a->usage.output, 2);
 }
 
+/* A context that the service made shorter first was billed beside the message. */
+static void test_iterations(void **state)
+{
+	static const char good[] = "{\"type\":\"message\",\"model\":\"m\",\"content\":[],\"stop_reason\":\"end_turn\",\"usage\":{"
+		"\"input_tokens\":10,\"output_tokens\":2,\"cache_read_input_tokens\":3,\"iterations\":["
+		"{\"type\":\"compaction\",\"input_tokens\":1000,\"output_tokens\":50,\"cache_read_input_tokens\":7},"
+		"{\"type\":\"message\",\"input_tokens\":10,\"output_tokens\":2,\"cache_read_input_tokens\":3}]}}";
+	static const char again[] = "event: message_delta\ndata: {\"delta\":{},\"usage\":{\"input_tokens\":11,\"output_tokens\":20,"
+		"\"iterations\":[{\"type\":\"compaction\",\"output_tokens\":5},{\"type\":\"compaction\",\"output_tokens\":9223372036854775807},7]}}\n\n";
+	FF_AUTO(ff_answer_free) struct ff_answer *a = ff_answer_new(NULL, NULL), *b = ff_answer_new(NULL, NULL);
+
+	(void)state;
+	assert_int_equal(ff_answer_body(a, good, strlen(good), NULL), 0);
+	assert_int_equal(a->usage.input, 1010);
+	assert_int_equal(a->usage.output, 52);
+	assert_int_equal(a->usage.cache_read, 10);
+	/* In a stream it is said more than once, each time as a whole. */
+	assert_int_equal(ff_answer_feed(b, start, sizeof start - 1, NULL), 0);
+	assert_int_equal(ff_answer_feed(b, again, sizeof again - 1, NULL), 0);
+	assert_int_equal(b->usage.input, 11);
+	assert_int_equal(b->usage.output, INT64_MAX);
+}
+
 static void test_classes(void **state)
 {
 	(void)state;
@@ -245,7 +268,7 @@ int main(void)
 		cmocka_unit_test(test_broken_streams),
 		cmocka_unit_test(test_too_many_blocks),
 		cmocka_unit_test(test_body),
-		cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_iterations), cmocka_unit_test(test_classes),
 		cmocka_unit_test(test_same_conversation_same_bytes),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_heads),

@@ -79,6 +79,17 @@ static const struct { const char *body; unsigned allow; /* what lets it through;
 	{ "{\"messages\":{\"0\":{\"content\":[{\"source\":{\"type\":\"url\",\"url\":\"http://x\"}}]}}}", FF_ALLOW_URLS },
 	{ "{\"messages\":[{\"role\":\"system\",\"content\":[{\"source\":{\"type\":\"url\",\"url\":\"http://x\"}}]}]}", FF_ALLOW_URLS },
 	{ MSG("[{\"type\":\"bash_code_execution_tool_result\",\"content\":{\"content\":[{\"file_id\":\"f\"}]}}]"), FF_ALLOW_FILES },
+	/* what we would count otherwise than the service */
+	{ ROOT("\"max_tokens\":64000.0"), 0 }, { ROOT("\"max_tokens\":6e4"), 0 }, { ROOT("\"max_tokens\":\"64000\""), 0 },
+	{ ROOT("\"max_tokens\":-1"), 0 }, { ROOT("\"max_tokens\":null"), 0 }, { ROOT("\"Max_Tokens\":64000"), 0 },
+	{ ROOT("\"max_tokens\":9,\"max_token\\u0073\":64000"), 0 }, { ROOT("\"max_tokens\":99999999999999999999"), 0 },
+	{ ROOT("\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":\"64000\"}"), 0 },
+	{ ROOT("\"thinking\":{\"type\":\"enabled\",\"Budget_tokens\":64000}"), 0 },
+	{ "{\"model\":[\"m\"]}", 0 }, { "{\"model\":null}", 0 }, { "{\"model\":\"claude\\u0000x\"}", 0 }, { "{\"model\":\"a b\"}", 0 },
+	/* dearer than the list */
+	{ ROOT("\"speed\":\"fast\""), FF_ALLOW_SURCHARGES }, { ROOT("\"speed\":\"Standard\""), FF_ALLOW_SURCHARGES },
+	{ ROOT("\"speed\":1"), FF_ALLOW_SURCHARGES }, { ROOT("\"Speed\":\"fast\""), 0 },
+	{ ROOT("\"service_tier\":\"priority\""), FF_ALLOW_SURCHARGES }, { ROOT("\"inference_geo\":\"us\""), FF_ALLOW_SURCHARGES },
 	/* not JSON, or more than it */
 	{ "", 0 }, { "[]", 0 }, { "null", 0 }, { "{} {\"mcp_servers\":[1]}", 0 }, { "{\"a\":\"\xff\"}", 0 }, { "\xef\xbb\xbf{}", 0 },
 	{ "{\"a\":1,\"a\":1}", 0 }, { "{\"mcp_servers\\u0000\":[1]}", 0 }, { "{'mcp_servers':[1]}", 0 }, { "{\"a\":1,}", 0 },
@@ -94,6 +105,8 @@ static const char *const harmless[] = {
 	MSG("[{\"type\":\"search_result\",\"source\":\"https://x\",\"title\":\"t\",\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}]"),
 	MSG("[{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\",\"input\":{\"source\":{\"type\":\"url\",\"url\":\"http://x\"},\"file_id\":\"f\"}}]"),
 	RESULT("{\"type\":\"text\",\"text\":\"x\"}"), MSG("[{\"type\":\"thinking\",\"thinking\":\"t\",\"signature\":\"s\"}]"),
+	ROOT("\"speed\":\"standard\",\"service_tier\":\"auto\",\"inference_geo\":null"), ROOT("\"max_tokens\":64000"),
+	ROOT("\"thinking\":{\"type\":\"adaptive\"}"), ROOT("\"thinking\":null"),
 	ROOT("\"unknown\":{\"a\":[1,2]},\"metadata\":{\"user_id\":\"u\"}"),
 };
 
@@ -122,7 +135,8 @@ static void test_refused(void **state)
 /* The operator's word lets through what it names, and nothing that was not meant; all of them together no riddles. */
 static void test_allowed(void **state)
 {
-	const unsigned all = FF_ALLOW_SERVER_TOOLS | FF_ALLOW_MCP | FF_ALLOW_CONTAINERS | FF_ALLOW_URLS | FF_ALLOW_FILES;
+	const unsigned all = FF_ALLOW_SERVER_TOOLS | FF_ALLOW_MCP | FF_ALLOW_CONTAINERS | FF_ALLOW_URLS | FF_ALLOW_FILES |
+			     FF_ALLOW_SURCHARGES;
 
 	(void)state;
 	for (size_t i = 0; i < FF_ARRAY_LEN(refused); i++) {
@@ -168,18 +182,32 @@ static void test_deep(void **state)
 
 static void test_what_is_seen(void **state)
 {
-	static const char body[] = "{\"model\":\"claude\\u0000x\\ny\",\"max_tokens\":99999999999,\"stream\":true,\"messages\":[]}";
+	static const char body[] = "{\"model\":\"claude-x\",\"max_tokens\":99999999999,\"stream\":true,\"messages\":[]}";
+	static const char think[] = "{\"max_tokens\":10,\"thinking\":{\"budget_tokens\":20},\"messages\":[]}";
+	static const struct { const char *body; bool cache_long; } caches[] = {
+		{ MSG("[{\"type\":\"text\",\"text\":\"x\",\"cache_control\":{\"type\":\"ephemeral\"}}]"), false },
+		{ MSG("[{\"type\":\"text\",\"text\":\"x\",\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"5m\"}}]"), false },
+		{ MSG("[{\"type\":\"text\",\"text\":\"x\",\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"\\u0031h\"}}]"), true },
+		{ TOOLS("[{\"name\":\"x\",\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"1h\"}}]"), true },
+		{ ROOT("\"cache_control\":{\"ttl\":\"1h\"}"), true },
+	};
 	static const char *const words[] = { "mcp", "urls", "nonsense", NULL };
 	struct ff_policy_seen seen;
 
 	(void)state;
 	assert_int_equal(ff_policy_check(body, sizeof body - 1, 0, &seen, NULL), 0);
-	assert_string_equal(seen.model, "claude");
+	assert_string_equal(seen.model, "claude-x");
 	assert_int_equal(seen.max_tokens, INT32_MAX);
 	assert_true(seen.stream);
 	assert_int_equal(ff_policy_check("{}", 2, 0, &seen, NULL), 0);
 	assert_string_equal(seen.model, "");
 	assert_int_equal(seen.max_tokens, 0);
+	assert_int_equal(ff_policy_check(think, sizeof think - 1, 0, &seen, NULL), 0);
+	assert_int_equal(seen.max_tokens, 20);
+	for (size_t i = 0; i < FF_ARRAY_LEN(caches); i++) {
+		assert_int_equal(ff_policy_check(caches[i].body, strlen(caches[i].body), 0, &seen, NULL), 0);
+		assert_int_equal(seen.cache_long, caches[i].cache_long);
+	}
 	assert_int_equal(ff_policy_allowed(words), FF_ALLOW_MCP | FF_ALLOW_URLS);
 }
 
