@@ -96,11 +96,12 @@ damage_table() { # NAME
 }
 
 # start_daemon, with core's clock and disk under the test's control: the wall
-# clock is set by the seconds in the file $T/clock, writing fails while there is $T/no-write.
+# clock is set by the seconds in the file $T/clock, writing fails while there is
+# $T/no-write, and core is killed at the change of a file whose number is in $T/kill-at.
 start_faulty_daemon() { # [KEY=VALUE...]
 	[ $# = 0 ] || write_config "$@"
 	[ -e "$T/clock" ] || echo 0 >"$T/clock"
-	FF_FAULT_CLOCK="$T/clock" FF_FAULT_WRITE="$T/no-write" ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" \
+	FF_FAULT_CLOCK="$T/clock" FF_FAULT_WRITE="$T/no-write" FF_FAULT_KILL="$T/kill-at" ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" \
 		LD_PRELOAD="$top_builddir/tests/lib/fault.so" \
 		"$T/bin/flowforged" --config "$T/flowforge.conf" >>"$T/daemon.log" 2>&1 </dev/null &
 	note_process daemon $!
