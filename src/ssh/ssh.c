@@ -158,8 +158,8 @@ static int refused(struct ff_ssh *s, const struct ff_ssh_peer *p, int rc, struct
 	char *text = NULL;
 
 	if (rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED || rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED)
-		return ff_err_set(err, FF_E_NOT_ALLOWED, "%.40s refused the key of publish.key-file for %.40s: put its .pub "
-				  "line where that account's keys are", s->host, p->user);
+		return ff_err_set(err, FF_E_NOT_ALLOWED, "%.40s refused the key of publish.key-file or publish.key for %.40s: put its "
+				  ".pub line where that account's keys are", s->host, p->user);
 	(void)libssh2_session_last_error(s->session, &text, NULL, 0); /* the code is known */
 	if (rc == LIBSSH2_ERROR_SOCKET_DISCONNECT || rc == LIBSSH2_ERROR_SOCKET_RECV || rc == LIBSSH2_ERROR_SOCKET_SEND ||
 	    rc == LIBSSH2_ERROR_TIMEOUT)
