@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "base/num.h"
+#include "base/redact.h"
 #include "base/text.h"
 #include "conf/conf.h"
 #include "daemon/gateway/address.h"
@@ -96,13 +97,24 @@ static void say_failed(struct fetch *f, enum ff_err_code code, const char *text)
 	say_error(f, &err);
 }
 
+static void take_other_forms(struct fetch *f)
+{
+	struct ff_redact *redact = ff_redact_new();
+
+	ff_key_redact(f->secret, redact);
+	ff_key_take_out(redact, &f->body);
+	ff_redact_free(&redact);
+}
+
 static void say_answer(struct fetch *f, long status)
 {
 	FF_AUTO(ff_buf_fini) struct ff_buf b64;
 	json_t *headers = json_object();
 
-	if (f->secret) /* a service may quote what it refuses */
+	if (f->secret) { /* a service may quote what it refuses */
 		ff_key_mask(f->secret, f->body.data, f->body.len);
+		take_other_forms(f);
+	}
 	ff_buf_init(&b64, f->body.len * 2 + 8);
 	ff_text_b64(&b64, f->body.data, f->body.len);
 	if (f->type[0])

@@ -151,3 +151,16 @@ void ff_key_mask(const struct ff_key *key, char *p, size_t n)
 		p = at + len;
 	}
 }
+
+void ff_key_take_out(struct ff_redact *redact, struct ff_buf *body)
+{
+	FF_AUTO(ff_redact_stream_fini) struct ff_redact_stream s;
+	FF_AUTO(ff_buf_fini) struct ff_buf clean;
+
+	ff_buf_init(&clean, body->max + sizeof FF_REDACT_MARK * (body->len / FF_REDACT_MIN + 1)); /* the mark may be longer */
+	ff_redact_stream_init(&s, redact);
+	ff_redact_feed(&s, body->data, body->len, &clean);
+	ff_redact_end(&s, &clean);
+	ff_buf_clear(body);
+	(void)ff_buf_add(body, clean.data, clean.len < body->max ? clean.len : body->max);
+}

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 struct ff_conf;
@@ -34,7 +35,9 @@ const char *ff_key_word(const struct ff_key *key);
 bool ff_key_same(const struct ff_key *a, const struct ff_key *b);
 /* Adds it to what is taken out of text before it goes anywhere. */
 void ff_key_redact(const struct ff_key *key, struct ff_redact *redact);
-/* Overwrites the key with stars wherever it stands in p: a service may quote what it refuses. */
+/* Overwrites the key with stars wherever it stands in p; a short one is found by this alone. */
 void ff_key_mask(const struct ff_key *key, char *p, size_t n);
+/* Out of an answer: a service may quote what it refuses, in whatever form. redact may be NULL. */
+void ff_key_take_out(struct ff_redact *redact, struct ff_buf *body);
 
 #endif

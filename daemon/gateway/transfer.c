@@ -314,16 +314,6 @@ void ff_transfer_drained(struct ff_flight *f)
 
 /* --- after it ------------------------------------------------------------------------ */
 
-static void mask_keys(struct ff_flight *f)
-{
-	struct ff_gw *gw = f->job->gw;
-
-	if (gw->key)
-		ff_key_mask(gw->key, f->body.data, f->body.len);
-	if (gw->key_before)
-		ff_key_mask(gw->key_before, f->body.data, f->body.len);
-}
-
 /* An error as the service words it; to somebody who has the head already, as an event. */
 static void pass_error(struct ff_transfer *t)
 {
@@ -396,7 +386,7 @@ static void finished(void *arg, CURLcode rc)
 			t->retry_after_ms = (int64_t)(after < 31536000 ? after : 31536000) * 1000;
 	}
 	if (t->upstream_status != 200)
-		mask_keys(f);
+		ff_key_take_out(gw_of(t)->redact, &f->body);
 	tell_limit(t);
 	if (!ff_hold_failed(t, rc)) {
 		if (rc == CURLE_OK)

@@ -16,6 +16,7 @@
 static const char scenario[] = "{\"rules\":["
 	"{\"name\":\"post\",\"match\":{\"body\":\"hello\"},\"sequence\":[{\"raw\":\"got it\",\"status\":202}]},"
 	"{\"name\":\"quote\",\"match\":{\"body\":\"quote\"},\"sequence\":[{\"raw\":\"your key is " WORLD_KEY "\",\"status\":400}]},"
+	"{\"name\":\"form\",\"match\":{\"body\":\"other form\"},\"sequence\":[{\"raw\":\"c2stY2FuYXJ5LTVkMWYwYzdlOWI=\",\"status\":400}]},"
 	"{\"name\":\"moved\",\"match\":{\"body\":\"moved\"},\"sequence\":[{\"error\":{\"status\":302},\"headers\":{\"location\":\"http://127.0.0.1:1/\"}}]},"
 	"{\"name\":\"slow\",\"match\":{\"body\":\"slow\"},\"sequence\":[{\"hang\":\"before_headers\"}]},"
 	"{\"name\":\"much\",\"match\":{\"body\":\"much\"},\"sequence\":[{\"raw\":\"0123456789012345678901234567890123456789\"}]}]}";
@@ -118,6 +119,7 @@ static void test_secret_stays_here(void **state)
 
 	(void)state;
 	body_is(fetch("near", "quote"), 400, "your key is ****");
+	body_is(fetch("near", "other form"), 400, "[secret]"); /* base64 */
 	log = world_get(w.log);
 	assert_null(strstr(log, WORLD_KEY));
 	failed(fetch("nosecret", "hello"), "INVALID");

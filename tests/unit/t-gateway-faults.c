@@ -31,6 +31,7 @@
 #define LARGE (32u * 1024 * 1024)
 #define OTHER_TOKEN "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 /* What the server's cut answers say; it sends 40 bytes in one piece. */
+#define KEY_HEX "736b2d63616e6172792d35643166306337653962"
 #define FILLER "a partial answer that this step never finishes, as it was told to"
 #define PIECE 40
 #define RULE(name, steps) "{\"name\":\"" name "\",\"match\":{\"last_user\":\"^" name "$\"},\"sequence\":[" steps "]}"
@@ -46,7 +47,7 @@
 static const char scenario[] = "{\"rules\":["
 	RULE("plain", ANSWER) "," RULE("e400", ERROR("400")) "," RULE("e403", ERROR("403")) "," RULE("e413", ERROR("413")) ","
 	RULE("e429", ERROR("429")) "," RULE("e500", ERROR("500")) "," RULE("e529", ERROR("529")) ","
-	RULE("key401", ERROR("401") "," ANSWER) "," RULE("key402", ERROR("402") "," ANSWER) ","
+	RULE("key401", "{\"error\":{\"status\":401,\"message\":\"no key: " WORLD_KEY " or " KEY_HEX "\"}}," ANSWER) "," RULE("key402", ERROR("402") "," ANSWER) ","
 	RULE("final", "{\"error\":{\"status\":500},\"headers\":{\"x-should-retry\":\"false\"}}") ","
 	RULE("again", ERROR("500") "," ERROR("529") "," ANSWER) "," RULE("dropped", "{\"drop\":\"before_headers\"}," ANSWER) ","
 	RULE("after1", AFTER("1") "," ANSWER) "," RULE("after1err", AFTER("1") "," ERROR("400")) "," RULE("after100", AFTER("100")) ","
@@ -312,6 +313,7 @@ static void dead_key(const char *what)
 
 static void test_refused_keys(void **state)
 {
+	FF_AUTO(ff_free) char *log = NULL;
 	struct ff_model_hint hint;
 
 	(void)state;
@@ -324,6 +326,11 @@ static void test_refused_keys(void **state)
 	assert_int_equal(ask_as("wrong key", true, &hint, NULL), -1); /* the server knows one key */
 	key_is(false);
 	costs("wrong key", "key refused", 0, 0, false);
+	/* The reason is told and logged as the service put it, without the key that it quoted. */
+	log = world_get(w.log);
+	assert_non_null(strstr(log, "no key: [secret] or [secret]"));
+	assert_null(strstr(log, WORLD_KEY));
+	assert_null(strstr(log, KEY_HEX));
 	world_expect(FF_MSG_HALT, NULL);
 	world_put("key", WORLD_KEY "\n", 0600);
 	key_is(true);
