@@ -47,6 +47,8 @@ done
 unset test_v REMOTE_USER CREDENTIALS_DIRECTORY NOTIFY_SOCKET LISTEN_FDS LISTEN_PID \
 	http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY \
 	EDITOR VISUAL PAGER CDPATH POSIXLY_CORRECT NO_COLOR MAKEFLAGS MFLAGS MAKELEVEL DESTDIR
+test_key=test-key-never-shown FF_TEST_CANARY=environment-never-shown
+export FF_TEST_CANARY
 umask 022
 mkdir "$T/home" "$T/tmp"
 chmod 1777 "$T/tmp"
@@ -147,6 +149,7 @@ skip_all() { # REASON
 test_done() {
 	stop_all
 	test_reports
+	test_canaries
 	echo "1..$test_count"
 	[ $test_failed = 0 ]
 	exit
@@ -159,6 +162,21 @@ test_reports() {
 	[ "$test_bad" ] || return 0
 	test_result 1 'no assertion failed and no sanitizer reported'
 	for test_f in $test_bad; do diag_file "$test_f"; done
+}
+
+# Canaries of every test: the API key that write_config makes, and a variable of
+# the environment.  No file that the daemon or its jobs wrote holds one, nor its
+# base64 (at three places), hex or URL form.
+test_canaries() {
+	[ -d "$T/state" ] || return 0
+	perl -MMIME::Base64 -e 'for my $w (@ARGV) { print "$w\n", unpack("H*", $w), "\n";
+		for my $o (0, 1, 2) { my $b = encode_base64(("\0" x $o) . $w, ""); my $f = int((8 * $o + 5) / 6);
+			print substr($b, $f, int(8 * ($o + length $w) / 6) - $f), "\n" } (my $u = $w) =~ s/-/%2D/g; print "$u\n" }' \
+		"$test_key" "$FF_TEST_CANARY" >"$T/.canaries"
+	test_bad=$(cd "$T" && grep -rlaFf .canaries state run daemon*.log home tmp 2>/dev/null)
+	[ "$test_bad" ] || return 0
+	test_result 1 'no file of the daemon holds the API key or what is in its environment'
+	diag "$test_bad"
 }
 
 # ------------------------------------------------- checks, inside test_expect
@@ -336,7 +354,7 @@ make_hooked_repo() { # NAME
 
 # A configuration of our own in $T; more keys as section.key=value words.
 write_config() { # [KEY=VALUE...]
-	[ -e "$T/key" ] || (umask 077 && echo test-key-never-shown >"$T/key")
+	[ -e "$T/key" ] || (umask 077 && echo "$test_key" >"$T/key")
 	: >"$T/flowforge.conf"
 	# One pusher pushes for all tests of a file.
 	# A loaded machine may need longer for an answer than a pusher would like to wait.
