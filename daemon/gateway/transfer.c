@@ -160,7 +160,7 @@ static size_t on_read(char *to, size_t size, size_t count, void *arg)
 {
 	struct ff_transfer *t = arg;
 	const struct ff_buf *from = &t->flight->sent;
-	size_t n = from->len - t->sent;
+	size_t n = from->len > t->sent ? from->len - t->sent : 0;
 
 	if (n > size * count)
 		n = size * count;
