@@ -54,6 +54,7 @@ void ff_ladder_fini(struct ff_ladder *l)
 {
 	ff_buf_fini(&l->tried);
 	ff_buf_fini(&l->note);
+	ff_free(&l->gate);
 }
 
 void ff_ladder_begin(struct ff_ladder *l)
@@ -79,6 +80,8 @@ static json_t *try_json(const struct ff_resolved_hunk *h, const struct ff_resolv
 			      "cost_microusd", (json_int_t)t->cost_microusd, "entry", (json_int_t)t->entry);
 
 	set(o, "how", t->how);
+	if (t->rung == FF_RUNG_MODEL)
+		set(o, "model", t->how);
 	set(o, "text", t->text);
 	set(o, "objections", t->objections);
 	return o;
@@ -251,13 +254,15 @@ int ff_ladder_climb(struct ff_ladder *l, struct ff_rebase_result *r, char *ret_t
 	struct ff_resolve what = {
 		.proof = { .source = &source, .myers = ff_git_myers, .merge = r->merge, .bounds = bounds(l->run->conf),
 			   .limits = l->engine->limits },
-		.rungs = l->rungs, .lists = ff_conf_list(l->run->conf, FF_CONF_RESOLVE_LISTS), .now_us = now_us,
+		.rungs = l->rungs, .lists = ff_conf_list(l->run->conf, FF_CONF_RESOLVE_LISTS), .now_us = now_us, .arg = l,
+		.model = ff_ladder_has_model(l->run) ? ff_ladder_ask_model : NULL, .model_turns = ff_ladder_model_turns(l->run),
 	};
 
 	ff_buf_clear(&l->tried);
 	if (l->off || !l->rungs)
 		return 0;
 	ff_git_source(l->run->git, &source);
+	l->stop = &r->stop;
 	if (ff_resolve(&what, &s, err) < 0)
 		return -1;
 	tell(l, r, &s);

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "daemon/worker/run.h"
 #include "git/rebase.h"
+#include "resolve/resolve.h"
 
 struct ff_engine;
 
@@ -27,6 +28,8 @@ struct ff_ladder { /* ff_ladder_fini */
 	const struct ff_engine *engine;
 	unsigned rungs;
 	bool off;            /* nothing is tried any more: what it came to was refused as a whole */
+	const struct ff_rebase_stop *stop; /* where it is now */
+	char *gate;          /* what the gate said to what was solved before; NULL: nothing */
 	size_t solved;       /* commits that it solved since begin */
 	struct ff_buf tried; /* of the last conflict: what was tried, in lines for people */
 	struct ff_buf note;  /* "Resolution: ..." lines for the note */
@@ -48,5 +51,11 @@ int ff_ladder_climb(struct ff_ladder *l, struct ff_rebase_result *r, char *ret_t
  */
 int ff_ladder_prove(struct ff_ladder *l, const struct ff_rebase *what, const struct ff_rebase_stop *from, bool given,
 		    const struct ff_rebase_result *r, struct ff_err *err);
+
+/* --- ladder_model.c: whether there is a model for this job, how often it is asked about one conflict, and one question */
+bool ff_ladder_has_model(const struct ff_run *run);
+unsigned ff_ladder_model_turns(const struct ff_run *run);
+int ff_ladder_ask_model(void *ladder, const struct ff_resolve_ask *ask, struct ff_buf *out, struct ff_resolved_try *ret_try,
+			struct ff_err *err);
 
 #endif

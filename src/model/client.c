@@ -74,6 +74,8 @@ char *ff_model_body(const struct ff_model_request *r)
 	ff_assert(root);
 	if (json_array_size(r->tools))
 		(void)json_object_set(root, "tools", r->tools);
+	if (r->output)
+		(void)json_object_set(root, "output_config", r->output);
 	text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
 	ff_assert(text);
 	json_decref(root);

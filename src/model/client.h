@@ -53,6 +53,7 @@ struct ff_model_request {
 	int64_t max_tokens;
 	const char *const *system;  /* NULL-terminated texts; the last one is marked for the cache */
 	json_t *tools;              /* borrowed array or NULL */
+	json_t *output;             /* borrowed: output_config, or NULL */
 	json_t *messages;           /* borrowed array; the last block is marked for the cache in the copy that is sent */
 };
 

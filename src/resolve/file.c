@@ -101,12 +101,12 @@ static bool ends_well(const struct file *f, size_t i, const struct ff_buf *out)
 	return f->found.regions[i].settled_end == f->found.settled_len || !out->len || out->data[out->len - 1] == '\n';
 }
 
-static const char *objections(const struct ff_resolved_hunk *h, enum ff_rung rung)
+/* To the try before the one that is being made, of the same rung. */
+static const char *objections(const struct ff_resolved_hunk *h)
 {
-	for (size_t i = h->n_tries; i > 0; i--)
-		if (h->tries[i - 1].rung == rung)
-			return h->tries[i - 1].objections;
-	return NULL;
+	const struct ff_resolved_try *now = &h->tries[h->n_tries - 1];
+
+	return h->n_tries > 1 && now[-1].rung == now->rung ? now[-1].objections : NULL;
 }
 
 /* 1: there is an answer in out, 0: there is none, -1. */
@@ -115,7 +115,7 @@ static int ask_rung(struct file *f, size_t i, struct ff_buf *out, struct ff_reso
 	struct climb *c = &f->climbs[i];
 	const struct ff_resolve_ask ask = {
 		.conflict = f->conflict, .region = &c->region, .texts = &f->found, .hunk = i, .turn = c->turn,
-		.objections = objections(&f->p->hunks[i], c->rung),
+		.objections = objections(&f->p->hunks[i]),
 	};
 
 	switch (c->rung) {
@@ -180,7 +180,7 @@ static int step(struct file *f, size_t i, struct ff_err *err)
 		return -1;
 	if (rc > 0 && !out.overflow && ends_well(f, i, &out))
 		take_answer(h, t, &out);
-	f->climbs[i].turn++;
+	f->climbs[i].turn += 1 + t->skip;
 	return 0;
 }
 

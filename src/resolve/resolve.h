@@ -59,6 +59,7 @@ struct ff_resolved_try {
 	int confidence;     /* percent; -1: none was said */
 	int64_t tokens_in, tokens_out, cost_microusd;
 	int64_t entry;      /* of the memory; 0: none */
+	unsigned skip;      /* turns of this rung that would come to the same: they are left out */
 };
 
 /* What a rung that is not a rule is asked. All of it is borrowed. */
