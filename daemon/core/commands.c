@@ -662,6 +662,26 @@ static int cmd_secret_delete(struct ff_request *r, const json_t *args, struct ff
 	return ff_secret_delete(r, args, err);
 }
 
+static int cmd_memory_list(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	return ff_memory_reply_list(r, args, err);
+}
+
+static int cmd_memory_show(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	return ff_memory_reply_show(r, args, err);
+}
+
+static int cmd_memory_forget(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	return ff_memory_reply_forget(r, args, err);
+}
+
+static int cmd_conflicts(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	return ff_conflicts_reply(r, args, err);
+}
+
 /* Those that may wait when the record cannot be written. */
 static bool may_wait(command_fn run)
 {

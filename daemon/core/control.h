@@ -74,6 +74,13 @@ int ff_secret_list(struct ff_request *r, const json_t *args, struct ff_err *err)
 int ff_secret_rotate(struct ff_request *r, const json_t *args, struct ff_err *err);
 int ff_secret_delete(struct ff_request *r, const json_t *args, struct ff_err *err);
 
+/* memory.c */
+int ff_memory_reply_list(struct ff_request *r, const json_t *args, struct ff_err *err);
+int ff_memory_reply_show(struct ff_request *r, const json_t *args, struct ff_err *err);
+int ff_memory_reply_forget(struct ff_request *r, const json_t *args, struct ff_err *err);
+/* resolutions.c */
+int ff_conflicts_reply(struct ff_request *r, const json_t *args, struct ff_err *err);
+
 /* Runs a command; it ends the request now or later. */
 void ff_command_run(struct ff_request *r, const char *command, const json_t *args);
 

@@ -482,6 +482,11 @@ int ff_resolution_take(struct ff_core *core, const struct ff_job *job, const jso
 /* All that is known of a job's conflicts, path by path. */
 json_t *ff_resolutions_json(struct ff_core *core, int64_t job);
 
+/* --- memory.c: answers to conflicts -------------------------------------------------- */
+/* A `recall` of this job's worker, and what it is answered; a `remember`. Within a turn. */
+int ff_memory_ask(struct ff_core *core, const struct ff_job *job, const json_t *msg, json_t **ret_answer, struct ff_err *err);
+int ff_memory_learn(struct ff_core *core, const struct ff_job *job, const json_t *msg, struct ff_err *err);
+
 /* --- backup.c, restore.c ------------------------------------------------------- */
 void ff_backup_init(struct ff_core *core); /* removes what an earlier one left */
 void ff_backup_fini(struct ff_core *core);

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/redact.h"
 #include "base/text.h"
-#include "daemon/core/core.h"
+#include "daemon/core/control.h"
 #include "daemon/core/vault.h"
 
 #define TRIES_MAX 1000  /* in one message */
@@ -217,4 +217,65 @@ json_t *ff_resolutions_json(struct ff_core *core, int64_t job)
 
 	(void)ff_resolution_list(core->store, job, LISTED, on_row, list, NULL); /* without it the job is shown all the same */
 	return list;
+}
+
+/* --- sums ------------------------------------------------------------------------- */
+
+#define DAY_MS (int64_t)86400000
+#define DAYS_MOST 3650
+#define ROWS_MOST 10000
+
+struct sums {
+	enum ff_resolution_by by;
+	json_t *rows;
+};
+
+static void on_sum(void *arg, const struct ff_resolution_sum *s)
+{
+	static const char *const rungs[] = { "none", "trivial", "memory", "structured", "model", "agent" };
+	struct sums *all = arg;
+	bool known = s->rung >= 0 && s->rung < (int64_t)FF_ARRAY_LEN(rungs);
+
+	(void)json_array_append_new(all->rows, json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name",
+		all->by == FF_RESOLUTION_BY_RUNG ? json_string(known ? rungs[s->rung] : "?") : ff_json_from_bytes(s->name),
+		"tried", (json_int_t)s->tried, "solved", (json_int_t)s->solved, "refused", (json_int_t)s->refused, "failed",
+		(json_int_t)s->failed, "tokens_in", (json_int_t)s->tokens_in, "tokens_out", (json_int_t)s->tokens_out, "cost_microusd",
+		(json_int_t)s->cost_microusd, "time_us", (json_int_t)s->time_us));
+}
+
+static int by_word(const char *word, enum ff_resolution_by *ret, struct ff_err *err)
+{
+	static const char *const words[] = {
+		[FF_RESOLUTION_BY_RUNG] = "rung", [FF_RESOLUTION_BY_REPOSITORY] = "repository", [FF_RESOLUTION_BY_LANGUAGE] = "language",
+		[FF_RESOLUTION_BY_MODEL] = "model",
+	};
+
+	for (unsigned i = 0; i < FF_ARRAY_LEN(words); i++)
+		if (!strcmp(words[i], word)) {
+			*ret = (enum ff_resolution_by)i;
+			return 0;
+		}
+	return ff_err_set(err, FF_E_USAGE, "conflicts are counted by rung, repository, language or model, not by '%.30s'", word);
+}
+
+int ff_conflicts_reply(struct ff_request *r, const json_t *args, struct ff_err *err)
+{
+	struct sums sums = { .by = FF_RESOLUTION_BY_RUNG };
+	int64_t days = 30, limit = 50;
+	const char *word = NULL;
+
+	if (ff_msg_opt_str(args, "by", &word, err) < 0 || (word && by_word(word, &sums.by, err) < 0) ||
+	    (json_object_get(args, "days") && ff_msg_int(args, "days", 1, DAYS_MOST, &days, err) < 0) ||
+	    (json_object_get(args, "limit") && ff_msg_int(args, "limit", 1, ROWS_MOST, &limit, err) < 0))
+		return -1;
+	sums.rows = json_array();
+	if (ff_resolution_stats(ff_request_core(r)->store, sums.by, ff_clock_wall() - (days - 1) * DAY_MS, (int)limit, on_sum, &sums, err) < 0) {
+		json_decref(sums.rows);
+		return -1;
+	}
+	for (size_t i = 0; i < json_array_size(sums.rows); i++)
+		ff_reply_item(r, json_incref(json_array_get(sums.rows, i)), -1);
+	json_decref(sums.rows);
+	ff_reply_end(r, NULL, NULL);
+	return 0;
 }

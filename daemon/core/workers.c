@@ -159,13 +159,31 @@ static void take_event(struct worker *w, const json_t *msg)
 		ff_log_warn(&w->core->log, "worker.event", "job %" PRId64 ": %s", w->job, err.text);
 }
 
-static void take_resolution(struct worker *w, const json_t *msg)
+/* What a worker tells of its conflicts, by the way. */
+static void take_lesson(struct worker *w, enum ff_msg_type type, const json_t *msg)
 {
 	struct ff_err err = { 0 };
 
-	if ((ff_turn_open(w->core, &err) < 0 || !know(w, &err) || ff_resolution_take(w->core, w->known, msg, &err) < 0) &&
+	if ((ff_turn_open(w->core, &err) < 0 || !know(w, &err) ||
+	     (type == FF_MSG_REMEMBER ? ff_memory_learn(w->core, w->known, msg, &err) : ff_resolution_take(w->core, w->known, msg, &err)) < 0) &&
 	    !w->core->turn_failed)
 		ff_log_warn(&w->core->log, "worker.resolution", "job %" PRId64 ": %s", w->job, err.text);
+}
+
+/* A record that cannot be read remembers nothing. */
+static void take_recall(struct worker *w, const json_t *msg)
+{
+	struct ff_err err = { 0 };
+	json_t *answer = NULL;
+
+	if (ff_turn_open(w->core, &err) < 0 || !know(w, &err) || ff_memory_ask(w->core, w->known, msg, &answer, &err) < 0) {
+		ff_log_warn(&w->core->log, "worker.recall", "job %" PRId64 ": %s", w->job, err.text);
+		answer = json_pack("{s:i}", "entry", 0);
+	}
+	if (w->child.chan)
+		(void)ff_chan_send(w->child.chan, FF_MSG_RECALLED, answer, -1, NULL); /* a failure ends the child */
+	else
+		json_decref(answer);
 }
 
 static void take_step(struct worker *w, const json_t *msg)
@@ -262,8 +280,10 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 		take_log(w, msg);
 	else if (type == FF_MSG_DONE)
 		take_done(w, msg);
-	else if (type == FF_MSG_RESOLUTION)
-		take_resolution(w, msg);
+	else if (type == FF_MSG_RESOLUTION || type == FF_MSG_REMEMBER)
+		take_lesson(w, type, msg);
+	else if (type == FF_MSG_RECALL)
+		take_recall(w, msg);
 	else if (type == FF_MSG_PUBLISH)
 		ff_tunnel_take(w->core, w->job, chan, msg);
 }

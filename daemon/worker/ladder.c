@@ -44,7 +44,7 @@ static struct ff_proof_bounds bounds(const struct ff_conf *conf)
 
 int ff_ladder_init(struct ff_ladder *l, struct ff_run *run, const struct ff_engine *engine, struct ff_err *err)
 {
-	*l = (struct ff_ladder){ .run = run, .engine = engine };
+	*l = (struct ff_ladder){ .run = run, .engine = engine, .questions = json_array(), .lessons = json_array() };
 	ff_buf_init(&l->tried, TEXT_MAX);
 	ff_buf_init(&l->note, TEXT_MAX);
 	return ff_rungs_read(run->task.rungs ? run->task.rungs : "", &l->rungs, err);
@@ -55,11 +55,15 @@ void ff_ladder_fini(struct ff_ladder *l)
 	ff_buf_fini(&l->tried);
 	ff_buf_fini(&l->note);
 	ff_free(&l->gate);
+	json_decref(l->questions);
+	json_decref(l->lessons);
 }
 
 void ff_ladder_begin(struct ff_ladder *l)
 {
 	l->solved = 0;
+	(void)json_array_clear(l->questions);
+	(void)json_array_clear(l->lessons);
 	ff_buf_clear(&l->tried);
 	ff_buf_clear(&l->note);
 }
@@ -255,6 +259,7 @@ int ff_ladder_climb(struct ff_ladder *l, struct ff_rebase_result *r, char *ret_t
 		.proof = { .source = &source, .myers = ff_git_myers, .merge = r->merge, .bounds = bounds(l->run->conf),
 			   .limits = l->engine->limits },
 		.rungs = l->rungs, .lists = ff_conf_list(l->run->conf, FF_CONF_RESOLVE_LISTS), .now_us = now_us, .arg = l,
+		.memory = ff_ladder_recall,
 		.model = ff_ladder_has_model(l->run) ? ff_ladder_ask_model : NULL, .model_turns = ff_ladder_model_turns(l->run),
 	};
 
@@ -263,6 +268,7 @@ int ff_ladder_climb(struct ff_ladder *l, struct ff_rebase_result *r, char *ret_t
 		return 0;
 	ff_git_source(l->run->git, &source);
 	l->stop = &r->stop;
+	(void)json_array_clear(l->questions);
 	if (ff_resolve(&what, &s, err) < 0)
 		return -1;
 	tell(l, r, &s);
@@ -271,6 +277,7 @@ int ff_ladder_climb(struct ff_ladder *l, struct ff_rebase_result *r, char *ret_t
 	if (!s.solved)
 		return 0;
 	ff_git_source_hex(&s.tree, ret_tree);
+	ff_ladder_learn(l, &s);
 	l->solved++;
 	return 1;
 }

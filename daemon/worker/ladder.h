@@ -16,6 +16,8 @@
 
 #include <stdbool.h>
 
+#include <jansson.h>
+
 #include "base/buf.h"
 #include "daemon/worker/run.h"
 #include "git/rebase.h"
@@ -31,6 +33,8 @@ struct ff_ladder { /* ff_ladder_fini */
 	const struct ff_rebase_stop *stop; /* where it is now */
 	char *gate;          /* what the gate said to what was solved before; NULL: nothing */
 	size_t solved;       /* commits that it solved since begin */
+	json_t *questions;   /* of the present conflict, that the memory could not answer */
+	json_t *lessons;     /* what is to be remembered when all is proved */
 	struct ff_buf tried; /* of the last conflict: what was tried, in lines for people */
 	struct ff_buf note;  /* "Resolution: ..." lines for the note */
 };
@@ -52,6 +56,11 @@ int ff_ladder_climb(struct ff_ladder *l, struct ff_rebase_result *r, char *ret_t
 int ff_ladder_prove(struct ff_ladder *l, const struct ff_rebase *what, const struct ff_rebase_stop *from, bool given,
 		    const struct ff_rebase_result *r, struct ff_err *err);
 
+/* --- ladder_memory.c: a question to core's memory; what a conflict that is solved teaches; and all of it told to core */
+int ff_ladder_recall(void *ladder, const struct ff_resolve_ask *ask, struct ff_buf *out, struct ff_resolved_try *ret_try,
+		     struct ff_err *err);
+void ff_ladder_learn(struct ff_ladder *l, const struct ff_resolved *solved);
+void ff_ladder_remember(struct ff_ladder *l);
 /* --- ladder_model.c: whether there is a model for this job, how often it is asked about one conflict, and one question */
 bool ff_ladder_has_model(const struct ff_run *run);
 unsigned ff_ladder_model_turns(const struct ff_run *run);

@@ -392,6 +392,7 @@ static int finish(struct work *w, char *ret_tip, char *ret_base, struct ff_outco
 	if (ff_run_keep(run, "base", w->base, err) < 0 || ff_run_keep(run, "result", w->r.tip, err) < 0 ||
 	    ff_report_step(run, FF_STEP_REBASE, true, &made, err) < 0)
 		return -1;
+	ff_ladder_remember(&w->ladder);
 	memcpy(ret_tip, w->r.tip, sizeof w->r.tip);
 	memcpy(ret_base, w->base, sizeof w->base);
 	return 0;

@@ -146,6 +146,31 @@ void ff_report_resolution(struct ff_run *run, json_t *msg)
 	tell(run, FF_MSG_RESOLUTION, msg);
 }
 
+void ff_report_remember(struct ff_run *run, json_t *msg)
+{
+	(void)json_object_set_new(msg, "attempt", json_integer(run->task.attempt));
+	tell(run, FF_MSG_REMEMBER, msg);
+}
+
+int ff_report_recall(struct ff_run *run, const char *key, json_t **ret_answer, struct ff_err *err)
+{
+	enum ff_msg_type type;
+	json_t *got = NULL;
+
+	if (run->refused)
+		return cancelled(run, "core has refused this attempt", err);
+	if (ff_chan_call(run->chan, FF_MSG_RECALL, json_pack("{s:i,s:s}", "attempt", run->task.attempt, "key", key), &type, &got, err)) {
+		run->refused = true;
+		return -1;
+	}
+	if (type != FF_MSG_RECALLED) {
+		json_decref(got);
+		return cancelled(run, "core wants this attempt to end", err);
+	}
+	*ret_answer = got;
+	return 0;
+}
+
 /* Asks and waits until it is on disk. Takes msg. */
 static int ask(struct ff_run *run, enum ff_msg_type type, json_t *msg, struct ff_err *err)
 {

@@ -89,6 +89,10 @@ int ff_report_step(struct ff_run *run, enum ff_step_kind step, bool finished, co
 		   struct ff_err *err);
 /* A `resolution` message but for its attempt; taken. Not answered. */
 void ff_report_resolution(struct ff_run *run, json_t *msg);
+/* What core remembers of a conflict; *ret_answer is a `recalled` message, freed by json_decref. */
+int ff_report_recall(struct ff_run *run, const char *key, json_t **ret_answer, struct ff_err *err);
+/* A `remember` message but for its attempt; taken. Not answered. */
+void ff_report_remember(struct ff_run *run, json_t *msg);
 /* The last word. failure NULL: outcome says it. */
 int ff_report_done(struct ff_run *run, const struct ff_outcome *outcome, const struct ff_err *failure,
 		   struct ff_err *err);

@@ -53,29 +53,67 @@ static int number_of(const struct ff_args *args, enum ff_cli_opt opt, const char
 	return 0;
 }
 
+static void conflicts_row(struct ff_table *t, const json_t *row)
+{
+	FF_AUTO(ff_free) char *name = ff_view_name(row, "name");
+	int64_t us = ff_view_int(row, "time_us");
+	FF_AUTO(ff_free) char *ms = ff_asprintf("%" PRId64 ".%" PRId64, us / 1000, us / 100 % 10);
+
+	ff_table_cell(t, FF_PLAIN, *name ? name : "-");
+	number_cell(t, row, "tried");
+	number_cell(t, row, "solved");
+	number_cell(t, row, "refused");
+	number_cell(t, row, "failed");
+	number_cell(t, row, "tokens_in");
+	number_cell(t, row, "tokens_out");
+	money_cell(t, row);
+	ff_table_cell(t, FF_PLAIN, ms);
+}
+
+static int print_conflicts(struct ff_cli *cli, const struct ff_args *args, const json_t *rows)
+{
+	static const struct ff_column columns[] = { { "BY", 8 }, { "TRIED", 0 }, { "SOLVED", 0 }, { "REFUSED", 0 }, { "FAILED", 0 }, { "INPUT", 0 },
+						    { "OUTPUT", 0 }, { "COST", 0 }, { "MS", 0 } };
+	FF_AUTO(ff_table_free) struct ff_table *t = ff_table_new(columns, FF_ARRAY_LEN(columns));
+	json_t *row;
+	size_t i;
+
+	if (ff_args_value(args, FF_CLI_OPT_JSON)) {
+		ff_print_json(&cli->out, rows);
+		return 0;
+	}
+	json_array_foreach(rows, i, row)
+		conflicts_row(t, row);
+	ff_table_print(t, &cli->out);
+	return 0;
+}
+
 int ff_cli_stats(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
 {
 	static const struct ff_column columns[] = { { "BY", 8 }, { "REQUESTS", 0 }, { "INPUT", 0 }, { "OUTPUT", 0 }, { "CACHE READ", 0 },
 						    { "CACHE WRITE", 0 }, { "COST", 0 } };
 	FF_AUTO(ff_table_free) struct ff_table *t = ff_table_new(columns, FF_ARRAY_LEN(columns));
 	FF_AUTO(ff_json_drop) json_t *rows = json_array();
-	struct ff_talk_ask ask = { .command = "spend", .on_item = ff_talk_collect, .arg = rows };
+	bool conflicts = !strcmp(args->operand[0], "conflicts");
+	struct ff_talk_ask ask = { .command = conflicts ? "conflicts" : "spend", .on_item = ff_talk_collect, .arg = rows };
 	const char *by = ff_args_value(args, FF_CLI_OPT_BY);
 	int64_t days = DAYS_DEFAULT, most = ROWS_DEFAULT;
 	json_t *row;
 	size_t i;
 
-	if (strcmp(args->operand[0], "spend"))
-		return ff_err_set(err, FF_E_USAGE, "stats knows spend, not '%s'", args->operand[0]);
+	if (strcmp(args->operand[0], "spend") && !conflicts)
+		return ff_err_set(err, FF_E_USAGE, "stats knows spend and conflicts, not '%s'", args->operand[0]);
 	if (number_of(args, FF_CLI_OPT_DAYS, "days", DAYS_MOST, &days, err) < 0 ||
 	    number_of(args, FF_CLI_OPT_LIMIT, "limit", ROWS_MOST, &most, err) < 0)
 		return -1;
-	by = by ? by : "day";
+	by = by ? by : conflicts ? "rung" : "day";
 	ask.args = json_pack("{s:s, s:I, s:I}", "by", by, "days", (json_int_t)days, "limit", (json_int_t)most);
 	if (!ask.args)
-		return ff_err_set(err, FF_E_USAGE, "--by is day, repository, pusher or model");
+		return ff_err_set(err, FF_E_USAGE, "--by is a word, and not UTF-8");
 	if (ff_talk_once(cli, args, &ask, NULL, err) < 0)
 		return -1;
+	if (conflicts)
+		return print_conflicts(cli, args, rows);
 	if (ff_args_value(args, FF_CLI_OPT_JSON)) {
 		ff_print_json(&cli->out, rows);
 		return 0;

@@ -5,7 +5,7 @@
 
 write_scenario 'echo new >NEW'
 start_model "$T/scenario.json"
-write_config
+write_config resolve.rungs=1,3
 printf '[branch "claude/alone*"]\n\trungs = none\n[branch "claude/first*"]\n\trungs = 1\n' >>"$T/flowforge.conf"
 start_daemon
 make_hooked_repo app

@@ -68,8 +68,8 @@ test_expect 'the right answer: proved and published, with its explanation and it
 	job_of right
 	wait_job "$job" completed
 	is "$(result)" "$(printf "\none\nmain()\nright()\ntwo\n")"
-	is "$(shown tries.2.rung) $(shown tries.2.outcome) $(shown tries.2.confidence)" "4 solved 90"
-	is "$(shown tries.2.tokens_in) $(shown tries.2.tokens_out) $(shown tries.2.cost_microusd)" "1000 100 3000"
+	is "$(shown tries.3.rung) $(shown tries.3.outcome) $(shown tries.3.confidence)" "4 solved 90"
+	is "$(shown tries.3.tokens_in) $(shown tries.3.tokens_out) $(shown tries.3.cost_microusd)" "1000 100 3000"
 	costs_agree 1
 	ff show "$job" >out
 	like "$(cat out)" "line 3: model: solved .claude-sonnet-5-5., .*, sure to 90 %, 1100 tokens, .0.0030: both are kept"
@@ -107,8 +107,8 @@ test_expect 'a wrong answer is caught by the proof, and the retry mends it' '
 	job_of mended
 	wait_job "$job" completed
 	is "$(result)" "$(printf "\none\nmain()\nmended()\ntwo\n")"
-	is "$(shown tries.2.outcome) $(shown tries.3.outcome) $(shown tries.3.turn)" "refused solved 1"
-	is "$(shown tries.2.objections.0)" "dropped of the change: mended()"
+	is "$(shown tries.3.outcome) $(shown tries.4.outcome) $(shown tries.4.turn)" "refused solved 1"
+	is "$(shown tries.3.objections.0)" "dropped of the change: mended()"
 	is "$(asked mended | wc -l)" 2
 	asked mended | tail -n 1 | grep -q "Your answer before was refused.*dropped of the change: mended()"
 	costs_agree 2
@@ -117,7 +117,7 @@ test_expect 'a wrong answer is caught by the proof, and the retry mends it' '
 test_expect 'a refusal, once, goes to a person' '
 	job_of refusal
 	wait_job "$job" conflicted
-	is "$(asked refusal | wc -l) $(shown tries.2.outcome) $(shown tries)" "1 failed 3"
+	is "$(asked refusal | wc -l) $(shown tries.3.outcome) $(shown tries)" "1 failed 4"
 	like "$(git -C app.git log -1 --format=%B "claude-conflicts/refusal-$job")" "model failed"
 	like "$(ff show "$job")" "the model refused to answer"
 	costs_agree 1
@@ -126,7 +126,7 @@ test_expect 'a refusal, once, goes to a person' '
 test_expect 'an answer that was cut is none, and counts' '
 	job_of cut
 	wait_job "$job" conflicted
-	is "$(asked cut | wc -l) $(shown tries.2.outcome) $(shown tries.3.outcome)" "2 failed failed"
+	is "$(asked cut | wc -l) $(shown tries.3.outcome) $(shown tries.4.outcome)" "2 failed failed"
 	like "$(ff show "$job")" "the answer was cut"
 	costs_agree 2
 '
@@ -134,7 +134,7 @@ test_expect 'an answer that was cut is none, and counts' '
 test_expect 'what is no JSON is said, and asked for once more' '
 	job_of malformed
 	wait_job "$job" completed
-	is "$(shown tries.2.outcome) $(shown tries.3.outcome)" "failed solved"
+	is "$(shown tries.3.outcome) $(shown tries.4.outcome)" "failed solved"
 	asked malformed | tail -n 1 | grep -q "the answer is not one JSON object"
 	costs_agree 2
 '
@@ -142,15 +142,15 @@ test_expect 'what is no JSON is said, and asked for once more' '
 test_expect 'who is not sure enough is not believed, right or not, nor asked to be surer' '
 	job_of unsure
 	wait_job "$job" conflicted
-	is "$(asked unsure | wc -l) $(shown tries.2.outcome) $(shown tries.2.confidence)" "1 refused 30"
-	like "$(shown tries.2.objections.0)" "whoever answered was not sure enough: 30 %, and resolve.confidence is 70 %"
+	is "$(asked unsure | wc -l) $(shown tries.3.outcome) $(shown tries.3.confidence)" "1 refused 30"
+	like "$(shown tries.3.objections.0)" "whoever answered was not sure enough: 30 %, and resolve.confidence is 70 %"
 	costs_agree 1
 '
 
 test_expect 'markers for an answer are refused' '
 	job_of markers
 	wait_job "$job" conflicted
-	is "$(shown tries.2.outcome)" refused
+	is "$(shown tries.3.outcome)" refused
 	like "$(ff show "$job")" "a conflict marker is left"
 '
 
@@ -179,8 +179,8 @@ test_expect 'a stronger model comes behind the first, when there is one' '
 	start_daemon
 	job_of strong
 	wait_job "$job" completed
-	is "$(shown tries.2.outcome) $(shown tries.3.outcome) $(shown tries.3.how)" "refused solved claude-opus-5-5"
-	is "$(shown tries.3.turn)" 2
+	is "$(shown tries.3.outcome) $(shown tries.4.outcome) $(shown tries.4.how)" "refused solved claude-opus-5-5"
+	is "$(shown tries.4.turn)" 2
 	costs_agree 2
 '
 
