@@ -67,6 +67,7 @@ static void run_fini(struct ff_proof_run *run)
 	for (size_t i = 0; i < run->n_missing; i++) {
 		ff_ids_fini(&run->missing[i].tokens);
 		ff_ids_fini(&run->missing[i].before);
+		ff_ids_fini(&run->missing[i].other);
 	}
 	for (size_t i = 0; i < run->n_excess; i++)
 		ff_ids_fini(&run->excess[i].tokens);

@@ -13,7 +13,9 @@
  *   - in the conflicts, every line that target or change added is there, and
  *     every line that one of them removed is gone. A line is also there when
  *     one result line carries all tokens that this side added to it and none
- *     that it removed, or when it moved to another conflict;
+ *     that it removed, and half of what both left (all of it, when it added
+ *     none), or when it moved to another conflict.  Of a line that both have,
+ *     spaced differently, the target's spacing counts;
  *   - no line stands more often than both sides together account for, and none
  *     is there that neither side has a part in.
  *

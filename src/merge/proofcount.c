@@ -321,7 +321,9 @@ static struct ff_proof_missing *add_missing(struct ff_proof_run *run)
 		run->missing_room = run->missing_room ? run->missing_room * 2 : 64;
 		run->missing = ff_realloc(run->missing, run->missing_room, sizeof *run->missing);
 	}
-	run->missing[run->n_missing] = (struct ff_proof_missing){ .before_text = UINT32_MAX, .carrier = UINT32_MAX };
+	run->missing[run->n_missing] = (struct ff_proof_missing){
+		.before_text = UINT32_MAX, .carrier = UINT32_MAX, .other_text = UINT32_MAX,
+	};
 	return &run->missing[run->n_missing++];
 }
 
@@ -335,9 +337,13 @@ static void note_missing(struct count *c, const struct want *w)
 	m->region = c->region;
 	m->text = w->line;
 	tokens_of(c->run, w->line, &m->tokens);
+	if (w->side == FF_SIDE_BOTH && c->side[1].base[w->at] == NONE && c->side[1].pair[w->at] != NONE)
+		m->other_text = c->side[2].ids[c->side[1].pair[w->at]];
 	m->before_text = old != NONE ? c->what->side[0].ids[old] : UINT32_MAX;
 	if (old != NONE)
 		tokens_of(c->run, m->before_text, &m->before);
+	if (old != NONE && c->by[3 - s][old] != NONE)
+		tokens_of(c->run, c->what->side[3 - s].ids[c->by[3 - s][old]], &m->other);
 }
 
 static bool has_line(const struct ff_proof_lines *l, uint32_t line)

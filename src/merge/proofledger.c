@@ -29,7 +29,7 @@ static void match_moved(struct ff_proof_run *run, bool same_region)
 			if (e->used || (same_region && e->region != m->region) || !ff_ids_equal(&m->tokens, &e->tokens))
 				continue;
 			/* An empty line is none that moves; the old spacing of a line is not what that side made of it. */
-			if (!m->tokens.n || e->text == m->before_text)
+			if (!m->tokens.n || e->text == m->before_text || e->text == m->other_text)
 				continue;
 			e->used = 3;
 			e->used_whole = true;
@@ -63,10 +63,37 @@ static bool made_of_both(const struct ff_proof_run *run, const struct ff_proof_e
 	return true;
 }
 
+/* A word of the old line that neither side took out; each may have taken another one of several. */
+static bool left_by_both(const struct ff_proof_missing *m, uint32_t id)
+{
+	uint32_t old = ff_ids_count(&m->before, id), now = ff_ids_count(&m->tokens, id);
+
+	return m->other.n ? now + ff_ids_count(&m->other, id) > old && old : now && old;
+}
+
+/*
+ * It is that line, edited: of the words that both sides left in it half are
+ * there, and all of them when this one did no more than to take some out.
+ */
+static bool keeps(const struct ff_proof_run *run, const struct ff_ids *line, const struct ff_proof_missing *m, bool added)
+{
+	size_t all = 0, there = 0;
+
+	for (size_t i = 0; i < m->tokens.n; i++) {
+		uint32_t id = m->tokens.ids[i];
+
+		if (!ff_words_is_word(&run->tokens, id) || !left_by_both(m, id))
+			continue;
+		all++;
+		there += ff_ids_count(line, id) > 0;
+	}
+	return added ? 2 * there >= all : there == all;
+}
+
 /* Every token that this side added is in the line, and none that it removed. */
 static bool carries(const struct ff_proof_run *run, const struct ff_ids *line, const struct ff_proof_missing *m)
 {
-	bool words = false;
+	bool words = false, added = false;
 
 	for (size_t i = 0; i < m->tokens.n; i++) {
 		uint32_t id = m->tokens.ids[i], now = ff_ids_count(&m->tokens, id), old = ff_ids_count(&m->before, id);
@@ -76,7 +103,7 @@ static bool carries(const struct ff_proof_run *run, const struct ff_ids *line, c
 			continue;
 		if (ff_ids_count(line, id) < (word ? now : now - old))
 			return false;
-		words |= word;
+		added |= word;
 	}
 	for (size_t i = 0; i < m->before.n; i++) {
 		uint32_t id = m->before.ids[i], now = ff_ids_count(&m->tokens, id), old = ff_ids_count(&m->before, id);
@@ -87,7 +114,7 @@ static bool carries(const struct ff_proof_run *run, const struct ff_ids *line, c
 			return false;
 		words = true;
 	}
-	return words;
+	return (words || added) && keeps(run, line, m, added);
 }
 
 /* How often a word may stand in a line that carries others: as in what they replaced, and what each added. */

@@ -25,7 +25,9 @@ struct ff_proof_missing {
 	bool done;
 	bool rewritten;     /* dropped, but a line like it is in its place */
 	uint32_t before_text, carrier; /* what it replaced, and the excess line that carries it; UINT32_MAX: none */
+	uint32_t other_text; /* the change's spacing of a line that both have: the target's counts; UINT32_MAX: it has none */
 	struct ff_ids tokens, before; /* of the line, and of the one it replaced; before.n 0: none */
+	struct ff_ids other; /* of what the other side made of that one; n 0: nothing */
 };
 /* A line of the result that nobody accounts for. */
 struct ff_proof_excess {

@@ -213,6 +213,44 @@ static void test_removed(void **state)
 	assert_true(b->proof.reasons[0].removal);
 }
 
+/* A side that took a word out of a line is not served by another line that lacks the word, too. */
+static void test_only_removed(void **state)
+{
+	struct bench *b = *state;
+
+	merge(b, "a=" HEAD "from top.core import all\\nfrom logic import all\\nfrom sets import all\\n" TAIL "\n",
+	      "a=" HEAD "from top.core import all\\nfrom logic import all\\nfrom crypto import all\\nfrom sets import all\\n" TAIL "\n",
+	      "a=" HEAD "from .core import all\\nfrom .logic import all\\nfrom .sets import all\\n" TAIL "\n");
+	assert_false(b->result.clean);
+	assert_true(proved(b, "a=" HEAD "from .core import all\\nfrom .logic import all\\nfrom .crypto import all\\nfrom .sets import all\\n" TAIL "\n"));
+	refused(b, "a=" HEAD "from .logic import all\\nfrom .crypto import all\\nfrom .sets import all\\n" TAIL "\n", FF_PROOF_DROPPED_CHANGE);
+	assert_string_equal(b->proof.reasons[0].text, "from .core import all");
+}
+
+/* A word that one side added, in a line that has nothing else of its line, is no edit of it. */
+static void test_word_elsewhere(void **state)
+{
+	struct bench *b = *state;
+
+	merge(b, "a=" HEAD "draw(pen, paper, frame)\\nlast\\n" TAIL "\n", "a=" HEAD "draw(pen, paper, frame, red)\\nlast\\n" TAIL "\n",
+	      "a=" HEAD "draw(pen, paper, frame)\\nfirst last\\n" TAIL "\n");
+	assert_false(b->result.clean);
+	assert_true(proved(b, "a=" HEAD "draw(pen, paper, frame, red)\\nfirst last\\n" TAIL "\n"));
+	assert_false(proved(b, "a=" HEAD "first last red\\n" TAIL "\n"));
+}
+
+/* Both wrote the same and spaced it differently: the target's spacing is the answer, the change's would touch its lines. */
+static void test_spacing(void **state)
+{
+	struct bench *b = *state;
+
+	merge(b, "a=" HEAD TAIL "\n", "a=" HEAD "if (x)\\n        go(home);\\n" TAIL "\n", "a=" HEAD "if (x)\\n\tgo(home);\\n" TAIL "\n");
+	assert_false(b->result.clean);
+	assert_true(proved(b, "a=" HEAD "if (x)\\n        go(home);\\n" TAIL "\n"));
+	assert_false(proved(b, "a=" HEAD "if (x)\\n\tgo(home);\\n" TAIL "\n"));
+	assert_int_equal(b->proof.by_rule[FF_PROOF_DROPPED_TARGET], 1);
+}
+
 static void test_line_ends(void **state)
 {
 	struct bench *b = *state;
@@ -339,7 +377,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_carried), T(test_sides), T(test_outside), T(test_paths), T(test_marker), T(test_doubled), T(test_carried_once), T(test_shared),
-		T(test_removed), T(test_line_ends), T(test_bounds), T(test_kinds), T(test_rungs), T(test_lists),
+		T(test_removed), T(test_only_removed), T(test_word_elsewhere), T(test_spacing), T(test_line_ends), T(test_bounds), T(test_kinds), T(test_rungs), T(test_lists),
 		T(test_rungs_off), T(test_open),
 	};
 
