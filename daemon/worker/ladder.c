@@ -55,6 +55,7 @@ void ff_ladder_fini(struct ff_ladder *l)
 	ff_buf_fini(&l->tried);
 	ff_buf_fini(&l->note);
 	ff_free(&l->gate);
+	ff_free(&l->why);
 	json_decref(l->questions);
 	json_decref(l->lessons);
 }
@@ -258,12 +259,15 @@ int ff_ladder_climb(struct ff_ladder *l, struct ff_rebase_result *r, char *ret_t
 	struct ff_resolve what = {
 		.proof = { .source = &source, .myers = ff_git_myers, .merge = r->merge, .bounds = bounds(l->run->conf),
 			   .limits = l->engine->limits },
-		.rungs = l->rungs, .lists = ff_conf_list(l->run->conf, FF_CONF_RESOLVE_LISTS), .now_us = now_us, .arg = l,
+		.rungs = l->gate ? l->rungs & FF_RUNG_BIT(FF_RUNG_MODEL) : l->rungs,
+		.lists = ff_conf_list(l->run->conf, FF_CONF_RESOLVE_LISTS), .now_us = now_us, .arg = l,
 		.memory = ff_ladder_recall,
 		.model = ff_ladder_has_model(l->run) ? ff_ladder_ask_model : NULL, .model_turns = ff_ladder_model_turns(l->run),
 	};
 
 	ff_buf_clear(&l->tried);
+	if (l->off)
+		(void)ff_buf_addf(&l->tried, "  What the ladder came to was refused:\n%s", l->why ? l->why : "");
 	if (l->off || !l->rungs)
 		return 0;
 	ff_git_source(l->run->git, &source);
@@ -309,5 +313,24 @@ int ff_ladder_prove(struct ff_ladder *l, const struct ff_rebase *what, const str
 	tell_refused(l, &about, &p);
 	ff_ladder_begin(l);
 	l->off = true;
+	l->why = ff_steal(&text);
 	return 0;
+}
+
+void ff_ladder_gate_failed(struct ff_ladder *l, const struct ff_rebase_result *r, const char *output)
+{
+	bool again = !l->gate && ff_ladder_has_model(l->run) && l->rungs & FF_RUNG_BIT(FF_RUNG_MODEL);
+	FF_AUTO(ff_free) char *reasons = ff_asprintf("the gate failed:\n%s", output);
+	json_t *msg = json_pack("{s:s,s:s,s:s,s:s,s:[]}", "onto", r->tip, "commit", r->tip, "path", "", "verdict", "refused", "tries");
+
+	set(msg, "reasons", reasons);
+	ff_report_resolution(l->run, msg);
+	ff_report_logf(l->run, "the gate failed%s; its last lines:\n%s", again ? ", and a model is asked once more" : "", output);
+	ff_free(&l->gate);
+	ff_free(&l->why);
+	l->off = !again;
+	if (again)
+		l->gate = ff_strdup(output);
+	else
+		l->why = ff_steal(&reasons);
 }

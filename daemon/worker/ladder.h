@@ -30,6 +30,7 @@ struct ff_ladder { /* ff_ladder_fini */
 	const struct ff_engine *engine;
 	unsigned rungs;
 	bool off;            /* nothing is tried any more: what it came to was refused as a whole */
+	char *why;           /* what refused it, for people; NULL: nothing did */
 	const struct ff_rebase_stop *stop; /* where it is now */
 	char *gate;          /* what the gate said to what was solved before; NULL: nothing */
 	size_t solved;       /* commits that it solved since begin */
@@ -55,6 +56,12 @@ int ff_ladder_climb(struct ff_ladder *l, struct ff_rebase_result *r, char *ret_t
  */
 int ff_ladder_prove(struct ff_ladder *l, const struct ff_rebase *what, const struct ff_rebase_stop *from, bool given,
 		    const struct ff_rebase_result *r, struct ff_err *err);
+
+/*
+ * The gate failed on what came out. The first time the model alone is asked in the rebase that follows,
+ * and told the output; after that, or without a model, the ladder is off.
+ */
+void ff_ladder_gate_failed(struct ff_ladder *l, const struct ff_rebase_result *r, const char *output);
 
 /* --- ladder_memory.c: a question to core's memory; what a conflict that is solved teaches; and all of it told to core */
 int ff_ladder_recall(void *ladder, const struct ff_resolve_ask *ask, struct ff_buf *out, struct ff_resolved_try *ret_try,

@@ -6,6 +6,7 @@
  * is the answer for the commit that did not apply, and the rest follows.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@
 #include "base/text.h"
 #include "conf/conf.h"
 #include "daemon/worker/conflict.h"
+#include "daemon/worker/gate.h"
 #include "daemon/worker/ladder.h"
 #include "daemon/worker/run.h"
 #include "engine/engine.h"
@@ -34,6 +36,8 @@ struct work {
 	char conflict[FF_GIT_OID], stop[FF_GIT_OID]; /* commits, after a conflict */
 	struct ff_conflict found;
 	struct ff_rebase_result r;
+	char last_tip[FF_GIT_OID]; /* how it was rebased last: of what, "": from the stop */
+	char gated[FF_GIT_OID];  /* the tip that the gate let through */
 	bool answered;           /* somebody has had a part in what comes out */
 	int again;               /* how often it was rebased again */
 	int64_t said_ms;         /* when the last progress was told */
@@ -144,6 +148,7 @@ static int rebase(struct work *w, const char *tip, const struct ff_rebase_stop *
 	FF_AUTO(ff_rebase_result_fini) struct ff_rebase_result r = { 0 };
 	struct ff_git *git = w->run->git;
 
+	(void)snprintf(w->last_tip, sizeof w->last_tip, "%s", stop ? "" : tip);
 	ff_git_pack_begin(git, true, w->engine.max_memory);
 	if (call_and_climb(w, tip, stop, &r, err) < 0 ||
 	    (r.conflict && ff_conflict_write(w->run, &r, w->answered, w->ladder.tried.data, w->conflict, w->stop, err) < 0) ||
@@ -171,8 +176,8 @@ static int follow_target(struct work *w, struct ff_err *err)
 			return -1;
 		if (!strcmp(now, w->base))
 			return 0;
-		if (w->again == most) {
-			w->again++;
+		if (w->again >= most) {
+			w->again = (int)most + 1;
 			return 0;
 		}
 		w->again++;
@@ -183,6 +188,46 @@ static int follow_target(struct work *w, struct ff_err *err)
 			return -1;
 	}
 	return 0;
+}
+
+/* --- the gate, where the ladder had a part in what came out */
+
+static int rebase_again(struct work *w, struct ff_err *err)
+{
+	char tip[FF_GIT_OID];
+
+	memcpy(tip, w->last_tip, sizeof tip);
+	return rebase(w, *tip ? tip : NULL, *tip ? NULL : &w->found.stop, err);
+}
+
+/* Until it is let through on a target that stands still, or there is a conflict to show. */
+static int pass_gate(struct work *w, struct ff_err *err)
+{
+	for (;;) {
+		FF_AUTO(ff_free) char *command = NULL;
+		FF_AUTO(ff_free) char *output = NULL;
+		bool green = false;
+
+		if (follow_target(w, err) < 0)
+			return -1;
+		if (w->r.conflict || !w->ladder.solved || !strcmp(w->gated, w->r.tip))
+			return 0;
+		if (ff_gate_command(w->run, w->base, &command, err) < 0)
+			return -1;
+		if (!command)
+			return 0;
+		ff_report_logf(w->run, "the gate looks at %.12s", w->r.tip);
+		if (ff_gate_run(w->run, command, w->r.tip, &green, &output, err) < 0 || ff_report_stopped(w->run, err) < 0)
+			return -1;
+		if (green) {
+			ff_report_logf(w->run, "the gate let it through");
+			memcpy(w->gated, w->r.tip, sizeof w->gated);
+			continue;
+		}
+		ff_ladder_gate_failed(&w->ladder, &w->r, output);
+		if (rebase_again(w, err) < 0)
+			return -1;
+	}
 }
 
 /* --- a conflict */
@@ -412,7 +457,7 @@ int ff_run_rebase(struct ff_run *run, const char *commit, char *ret_tip, char *r
 	rc = begin(&w, out, err);
 	if (rc)
 		return rc;
-	if (follow_target(&w, err) < 0)
+	if (pass_gate(&w, err) < 0)
 		return -1;
 	if (w.r.conflict)
 		return conflicted(&w, out, err) < 0 ? -1 : 1;
