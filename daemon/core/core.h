@@ -357,6 +357,8 @@ void ff_sandbox_check(struct ff_core *core); /* asks anew; releases or blocks th
 bool ff_sandbox_known(const struct ff_core *core);
 /* NULL when all is well, else what is missing. */
 const char *ff_sandbox_missing(const struct ff_core *core);
+/* What the host lacks though jobs run; NULL: nothing. */
+const char *ff_sandbox_weak(const struct ff_core *core);
 void ff_sandbox_fini(struct ff_core *core);
 
 /* --- hooks.c, intake.c, spool.c, reconcile.c: pushes ------------------------------------ */

@@ -20,6 +20,7 @@ struct ff_sandbox_state {
 	struct ff_child child;
 	bool asking, answered, known;
 	char *missing; /* NULL: all is well */
+	char *weak;    /* jobs run, and this is what the host lacks; or NULL */
 	struct ff_watch *deadline, *again;
 };
 
@@ -46,12 +47,14 @@ static void answered(struct ff_sandbox_state *s, bool ok, const char *text)
 
 	s->answered = s->known = true;
 	s->missing = ok ? NULL : ff_strdup(text);
+	ff_free(&s->weak);
+	s->weak = ok && *text ? ff_strdup(text) : NULL;
 	ff_watch_free(&s->deadline);
 	try_later(s);
 	if (same) /* said and done at the first try */
 		return;
 	if (ok)
-		ff_log_info(&s->core->log, "sandbox.ready", "jobs run in a sandbox on this host");
+		ff_log_info(&s->core->log, "sandbox.ready", "jobs run in a sandbox on this host%s%s", *text ? ": " : "", text);
 	else
 		ff_log_error(&s->core->log, "sandbox.missing", "%s: jobs wait until this is mended", text);
 	ff_core_unblock(s->core);
@@ -69,7 +72,7 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 		return;
 	(void)ff_msg_bool(msg, "ok", &ok, NULL); /* anything but true is no */
 	(void)ff_msg_opt_str(msg, "text", &text, NULL);
-	answered(s, ok, text ? text : "the sandbox probe gave no reason");
+	answered(s, ok, text ? text : ok ? "" : "the sandbox probe gave no reason");
 	ff_child_hang_up(&s->child);
 }
 
@@ -126,6 +129,11 @@ const char *ff_sandbox_missing(const struct ff_core *core)
 	return core->sandbox ? core->sandbox->missing : "the sandbox was not probed yet";
 }
 
+const char *ff_sandbox_weak(const struct ff_core *core)
+{
+	return core->sandbox ? core->sandbox->weak : NULL;
+}
+
 void ff_sandbox_fini(struct ff_core *core)
 {
 	struct ff_sandbox_state *s = ff_steal(&core->sandbox);
@@ -136,5 +144,6 @@ void ff_sandbox_fini(struct ff_core *core)
 	ff_watch_free(&s->again);
 	ff_child_fini(&s->child);
 	ff_free(&s->missing);
+	ff_free(&s->weak);
 	free(s);
 }

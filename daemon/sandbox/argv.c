@@ -104,6 +104,7 @@ static void add_mounts(struct words *w, const struct ff_sandbox_spec *spec)
 	add_tmpfs(w, "0755", spec->tmp_bytes, FF_SANDBOX_HOME);
 	if (spec->tool)
 		add3(w, "--ro-bind", spec->tool, FF_SANDBOX_TOOL);
+	add3(w, "--ro-bind", spec->confine, FF_SANDBOX_CONFINE);
 	for (const char *const *p = spec->read_only; p && *p; p++)
 		add3(w, "--ro-bind", *p, *p);
 	for (const struct ff_sandbox_bind *b = spec->binds; b && b->host; b++)
@@ -130,6 +131,40 @@ static void add_env(struct words *w, const struct ff_sandbox_spec *spec)
 	}
 }
 
+static void add_writable(struct words *w, const char *place)
+{
+	FF_AUTO(ff_free) char *word = ff_asprintf("write=%s", place);
+
+	add(w, word);
+}
+
+static void add_value(struct words *w, const char *name, int64_t n)
+{
+	FF_AUTO(ff_free) char *word = ff_asprintf("%s=%" PRId64, name, n);
+
+	if (n > 0)
+		add(w, word);
+}
+
+/* What flowforge-confine is to do: seen by the job, so of paths only those inside. */
+static void add_confine(struct words *w, const struct ff_sandbox_spec *spec)
+{
+	static const char *const places[] = { FF_SANDBOX_WS, "/tmp", "/dev/shm", FF_SANDBOX_HOME };
+
+	add(w, FF_SANDBOX_CONFINE);
+	for (size_t i = 0; i < FF_ARRAY_LEN(places); i++)
+		add_writable(w, places[i]);
+	for (const struct ff_sandbox_bind *b = spec->binds; b && b->host; b++)
+		if (b->writable)
+			add_writable(w, b->inside);
+	add_value(w, "open-files", spec->max_open_files);
+	add_value(w, "file-bytes", spec->max_file_bytes);
+	add_value(w, "memory-bytes", spec->max_process_bytes);
+	if (spec->landlock_required)
+		add(w, "landlock=required");
+	add(w, "--");
+}
+
 char **ff_sandbox_argv(const struct ff_sandbox_spec *spec, const struct ff_sandbox_host *host,
 		       size_t *ret_options)
 {
@@ -147,6 +182,7 @@ char **ff_sandbox_argv(const struct ff_sandbox_spec *spec, const struct ff_sandb
 	add_env(&w, spec);
 	*ret_options = w.n;
 	add(&w, "--");
+	add_confine(&w, spec);
 	for (const char *const *p = spec->argv; *p; p++)
 		add(&w, *p);
 	return w.v;

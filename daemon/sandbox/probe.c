@@ -38,13 +38,18 @@ static const char *advice(const char *said)
 	if (file_says("/proc/sys/user/max_user_namespaces", "0"))
 		return "user namespaces are off: sysctl -w user.max_user_namespaces=10000";
 	if (file_says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"))
-		return "AppArmor forbids user namespaces: load a profile for bwrap that allows userns";
+		return "AppArmor forbids user namespaces: load profiles for flowforged and bwrap that allow userns";
 	if (strstr(said, "amespace"))
 		return "user namespaces are not allowed here: in a container, allow them (seccomp, AppArmor)";
+	if (ff_starts(said, "Landlock: "))
+		return "sandbox.require has landlock, which this kernel has not: Linux 5.19 or later, with lsm= of its command line naming it";
 	if (strstr(said, "mount") && strstr(said, "proc"))
 		return "/proc cannot be mounted: in a container, unmask /proc";
 	return NULL;
 }
+
+static const char no_landlock[] = "this kernel has no Landlock, mounts alone keep jobs from files: Linux 5.19 or later has it, "
+	"with lsm= of its command line naming landlock; sandbox.require=landlock lets no job run without";
 
 static int missing(const char *said, struct ff_err *err)
 {
@@ -61,16 +66,20 @@ static int programs_there(const struct ff_sandbox_spec *spec, struct ff_err *err
 	if (!spec->tool || access(spec->tool, X_OK))
 		return ff_err_set(err, FF_E_SANDBOX_MISSING,
 				  "no %s: install " FF_NAME " again", spec->tool ? spec->tool : FF_NAME "-tool");
+	if (!spec->confine || access(spec->confine, X_OK))
+		return ff_err_set(err, FF_E_SANDBOX_MISSING,
+				  "no %s: install " FF_NAME " again", spec->confine ? spec->confine : FF_NAME "-confine");
 	return 0;
 }
 
-int ff_sandbox_probe(const struct ff_sandbox_spec *base, struct ff_err *err)
+int ff_sandbox_probe(const struct ff_sandbox_spec *base, char **ret_weak, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *tmp = ff_asprintf("%" PRId64, base->tmp_bytes);
 	FF_AUTO(ff_free) char *shm = ff_asprintf("%" PRId64, ff_sandbox_shm_bytes(base));
 	const char *const argv[] = { FF_SANDBOX_TOOL, "probe", tmp, shm, NULL };
 	FF_AUTO(ff_sandbox_result_fini) struct ff_sandbox_result r = { 0 };
 	FF_AUTO(ff_free) char *said = NULL;
+	static const char stand[] = "walls stand\n";
 	struct ff_sandbox_spec spec = *base;
 	struct ff_err why;
 
@@ -84,8 +93,10 @@ int ff_sandbox_probe(const struct ff_sandbox_spec *base, struct ff_err *err)
 		return missing(why.text, err);
 	if (r.timed_out)
 		return ff_err_set(err, FF_E_SANDBOX_MISSING, "the trial sandbox did not end within %d s", PROBE_MS / 1000);
-	if (WIFEXITED(r.status) && WEXITSTATUS(r.status) == 0 && !strcmp(r.head.data, "walls stand\n"))
+	if (WIFEXITED(r.status) && WEXITSTATUS(r.status) == 0 && ff_starts(r.head.data, stand)) {
+		*ret_weak = r.head.data[strlen(stand)] ? ff_strdup(no_landlock) : NULL;
 		return 0;
+	}
 	said = ff_text_shown(r.head.data, 200);
 	return ff_err_set(err, FF_E_SANDBOX_MISSING, "a wall of the sandbox is missing: %s", said);
 }

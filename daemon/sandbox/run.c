@@ -13,6 +13,7 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,7 @@
 #include "base/num.h"
 #include "base/proc.h"
 #include "base/text.h"
+#include "daemon/sandbox/confine/confine.h"
 #include "daemon/sandbox/room.h"
 
 /* How often the work tree's size is asked for while a program runs. */
@@ -37,7 +39,9 @@
 
 #define STATUS_MAX 1024 /* two short JSON objects come from bubblewrap */
 
-enum child_fd { IN, OUT, ERR, PASSWD, GROUP, STATUS, ARGS, CHILD_FDS };
+#define MAP_TEXT 40
+
+enum child_fd { IN, OUT, ERR, PASSWD, GROUP, STATUS, ARGS, REPORT = FF_CONFINE_REPORT, CHILD_FDS };
 
 /* Everything that the child needs, made before the fork. */
 struct launch {
@@ -45,10 +49,12 @@ struct launch {
 	size_t options;
 	char **exec_argv;
 	int fd[CHILD_FDS];
-	int out_read, err_read, status_read; /* err_read -1: stderr goes where stdout goes */
+	int out_read, err_read, status_read, report_read; /* err_read -1: stderr goes where stdout goes */
 	const struct ff_sandbox_spec *spec;
 	bool drop; /* we are root */
-	pid_t parent;
+	char uid_map[MAP_TEXT], gid_map[MAP_TEXT]; /* of an ordinary user */
+	size_t uid_map_len, gid_map_len;
+	int life_read, life_write; /* nobody but us writes: its end is ours */
 };
 
 static void launch_fini(struct launch *l)
@@ -60,6 +66,9 @@ static void launch_fini(struct launch *l)
 	ff_close(&l->out_read);
 	ff_close(&l->err_read);
 	ff_close(&l->status_read);
+	ff_close(&l->report_read);
+	ff_close(&l->life_read);
+	ff_close(&l->life_write);
 }
 
 /* --- before the fork */
@@ -107,6 +116,12 @@ static int pipe_fds(int *ret_read, int *ret_write, struct ff_err *err)
 	return 0;
 }
 
+static void plan_maps(struct launch *l)
+{
+	l->uid_map_len = (size_t)snprintf(l->uid_map, sizeof l->uid_map, "%u %u 1\n", geteuid(), geteuid());
+	l->gid_map_len = (size_t)snprintf(l->gid_map, sizeof l->gid_map, "%u %u 1\n", getegid(), getegid());
+}
+
 static void plan_exec(struct launch *l)
 {
 	static char args_flag[] = "--args", args_number[] = "6";
@@ -119,6 +134,24 @@ static void plan_exec(struct launch *l)
 	l->exec_argv[1] = args_flag;
 	l->exec_argv[2] = args_number;
 	memcpy(l->exec_argv + 3, l->argv + l->options, n * sizeof(char *));
+}
+
+/* One pipe or two. They are the job's own, so that it can open /dev/stdout. */
+static int plan_output(struct launch *l, struct ff_err *err)
+{
+	if (pipe_fds(&l->out_read, &l->fd[OUT], err))
+		return -1;
+	if (l->spec->on_output) {
+		if (pipe_fds(&l->err_read, &l->fd[ERR], err))
+			return -1;
+	} else {
+		l->fd[ERR] = fcntl(l->fd[OUT], F_DUPFD_CLOEXEC, 0);
+		if (l->fd[ERR] < 0)
+			return ff_err_errno(err, "dup");
+	}
+	if (l->drop && (fchown(l->fd[OUT], l->spec->uid, l->spec->gid) || fchown(l->fd[ERR], l->spec->uid, l->spec->gid)))
+		return ff_err_errno(err, "fchown");
+	return 0;
 }
 
 static int launch_plan(struct launch *l, struct ff_err *err)
@@ -135,13 +168,11 @@ static int launch_plan(struct launch *l, struct ff_err *err)
 		    ":/bin/bash\nnobody:x:65534:65534:nobody:/:/bin/false\n", &l->fd[PASSWD], err) ||
 	    text_fd("root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n", &l->fd[GROUP], err) ||
 	    args_fd(l->argv, l->options, &l->fd[ARGS], err) ||
-	    pipe_fds(&l->out_read, &l->fd[OUT], err) ||
-	    pipe_fds(&l->status_read, &l->fd[STATUS], err))
+	    pipe_fds(&l->status_read, &l->fd[STATUS], err) ||
+	    pipe_fds(&l->report_read, &l->fd[REPORT], err) ||
+	    pipe_fds(&l->life_read, &l->life_write, err))
 		return -1;
-	if (s->on_output)
-		return pipe_fds(&l->err_read, &l->fd[ERR], err);
-	l->fd[ERR] = fcntl(l->fd[OUT], F_DUPFD_CLOEXEC, 0);
-	return l->fd[ERR] < 0 ? ff_err_errno(err, "dup") : 0;
+	return plan_output(l, err);
 }
 
 /* --- in the child: only what is safe between fork and exec */
@@ -151,8 +182,6 @@ static void child_limits(const struct ff_sandbox_spec *s)
 	/* 1 and not 0: with 0 the kernel still runs a piped core pattern (core(5)). */
 	const struct rlimit core = { 1, 1 };
 	const struct rlimit procs = { (rlim_t)s->max_processes, (rlim_t)s->max_processes };
-	/* One byte more than allowed: a file that was cut is then over the limit and cannot pass for whole. */
-	const struct rlimit file = { (rlim_t)s->max_file_bytes + 1, (rlim_t)s->max_file_bytes + 1 };
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	if (fd >= 0) {
@@ -161,10 +190,41 @@ static void child_limits(const struct ff_sandbox_spec *s)
 		(void)close(fd);
 	}
 	(void)setrlimit(RLIMIT_CORE, &core); /* lowering is always allowed */
+	/* Here and not in flowforge-confine: what holds when a user namespace is made holds for all that is in it. */
 	if (s->max_processes > 0)
 		(void)setrlimit(RLIMIT_NPROC, &procs); /* as above, when it is lower */
-	if (s->max_file_bytes > 0)
-		(void)setrlimit(RLIMIT_FSIZE, &file);
+}
+
+/* getppid(2) says 0 to the first process of a process namespace, whether its parent lives or not. */
+static bool orphaned(const struct launch *l)
+{
+	struct pollfd p = { .fd = l->life_read, .events = POLLIN };
+
+	(void)close(l->life_write); /* our copy */
+	return poll(&p, 1, 0) != 0;
+}
+
+static int write_once(const char *path, const char *text, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t done = fd < 0 ? -1 : write(fd, text, n);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return done == (ssize_t)n ? 0 : -1;
+}
+
+/* In the user namespace that an ordinary user needs for the process namespace, it stays who it is. */
+static int child_maps(const struct launch *l)
+{
+	if (l->drop)
+		return 0;
+	/* The files of a process that must not be dumped are root's. Nobody in a sandbox sees this process. */
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) || write_once("/proc/self/setgroups", "deny", 4) ||
+	    write_once("/proc/self/uid_map", l->uid_map, l->uid_map_len) ||
+	    write_once("/proc/self/gid_map", l->gid_map, l->gid_map_len))
+		return -1;
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 static int child_rights(const struct launch *l)
@@ -176,7 +236,7 @@ static int child_rights(const struct launch *l)
 	/* After the change of account, which takes it away again (prctl(2)). */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
 		return -1;
-	if (getppid() != l->parent)
+	if (orphaned(l))
 		_exit(1); /* the worker died before we could ask to be told */
 	return 0;
 }
@@ -201,7 +261,7 @@ static _Noreturn void child(const struct launch *l)
 	static char *const no_env[] = { NULL };
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 	sigset_t none;
-	char report[1 + sizeof(int)] = "R";
+	char report[1 + sizeof(int)] = "N";
 	int e;
 	ssize_t n;
 
@@ -212,9 +272,12 @@ static _Noreturn void child(const struct launch *l)
 	(void)setpgid(0, 0); /* a signal to the daemon's group is not for the job */
 	umask(022);
 	child_limits(l->spec);
-	if (child_rights(l) == 0 && chdir("/") == 0 && child_fds(l) == 0) {
-		report[0] = 'X';
-		execve(l->spec->bwrap, l->exec_argv, no_env);
+	if (child_maps(l) == 0) {
+		report[0] = 'R';
+		if (child_rights(l) == 0 && chdir("/") == 0 && child_fds(l) == 0) {
+			report[0] = 'X';
+			execve(l->spec->bwrap, l->exec_argv, no_env);
+		}
 	}
 	e = errno;
 	memcpy(report + 1, &e, sizeof(e));
@@ -231,7 +294,8 @@ static pid_t start(struct launch *l, struct ff_err *err)
 
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &before); /* no handler of ours may run in the child */
-	pid = fork();
+	/* As fork(2), but bubblewrap becomes the first process of a namespace: with it all that it ever starts is dead. */
+	pid = (pid_t)syscall(SYS_clone, (unsigned long)(SIGCHLD | CLONE_NEWPID | (l->drop ? 0 : CLONE_NEWUSER)), 0, 0, 0, 0);
 	if (pid == 0)
 		child(l);
 	e = errno;
@@ -240,7 +304,7 @@ static pid_t start(struct launch *l, struct ff_err *err)
 		ff_close(&l->fd[i]);
 	errno = e;
 	if (pid < 0) {
-		(void)ff_err_errno(err, "fork");
+		(void)ff_err_errno(err, "a process namespace for the job");
 		return -1;
 	}
 	return pid;
@@ -378,9 +442,9 @@ static void kill_children(void)
 }
 
 /*
- * As subreaper we inherit everything that was left without a parent: kill
- * and reap until nothing remains. The first process of a process namespace
- * can be reaped only when all others in it are dead (pid_namespaces(7)).
+ * The first process of a process namespace takes all others in it along, and
+ * can be reaped only when they are dead (pid_namespaces(7)). We are a
+ * subreaper all the same: whatever else is left without a parent is ours.
  */
 static void end_all(pid_t pid, int *ret_status)
 {
@@ -407,9 +471,10 @@ static int not_started(const struct launch *l, const struct ff_sandbox_result *r
 	char how[FF_STATUS_TEXT];
 	int e;
 
-	if (status->len == 1 + sizeof(e) && (status->data[0] == 'R' || status->data[0] == 'X')) {
+	if (status->len == 1 + sizeof(e) && strchr("NRX", status->data[0])) {
 		memcpy(&e, status->data + 1, sizeof(e));
 		return ff_err_set(err, FF_E_CONTAINER_START_FAILED, "%s%s: %s", l->spec->bwrap,
+				  status->data[0] == 'N' ? ": a user namespace cannot be set up" :
 				  status->data[0] == 'R' ? ": the account of the job cannot be taken" : "", strerror(e));
 	}
 	if (r->head.len) {
@@ -424,11 +489,21 @@ static int not_started(const struct launch *l, const struct ff_sandbox_result *r
 	return ff_err_set(err, FF_E_CONTAINER_START_FAILED, "the sandbox ended by itself: %s", how);
 }
 
+/* What flowforge-confine wrote before any program of the job ran; the one write is read at once or not there. */
+static size_t read_report(int fd, char *text)
+{
+	ssize_t n = read(fd, text, FF_CONFINE_REPORT_MAX);
+
+	text[n > 0 ? n : 0] = '\0';
+	return n > 0 ? (size_t)n : 0;
+}
+
 static int run_started(struct launch *l, pid_t pid, struct ff_sandbox_result *r, struct ff_err *err)
 {
 	FF_AUTO(ff_buf_fini) struct ff_buf status;
 	FF_AUTO(ff_close) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0u);
 	struct live v = { l, r, &status, r->head.max };
+	char report[FF_CONFINE_REPORT_MAX + 1];
 	int rc;
 
 	ff_buf_init(&status, STATUS_MAX);
@@ -444,6 +519,8 @@ static int run_started(struct launch *l, pid_t pid, struct ff_sandbox_result *r,
 	keep_done(r, v.half);
 	if (rc)
 		return -1;
+	if (read_report(l->report_read, report) > 0)
+		return ff_err_set(err, FF_E_CONTAINER_START_FAILED, "%s", report);
 	if (!r->timed_out && !strstr(status.data, "\"exit-code\""))
 		return not_started(l, r, &status, r->status, err);
 	return check_room(l->spec, false, err);
@@ -453,7 +530,10 @@ static int check_spec(const struct ff_sandbox_spec *s, bool root, struct ff_err 
 {
 	if (root && (s->uid == 0 || s->gid == 0))
 		return ff_err_set(err, FF_E_CONTAINER_START_FAILED, "a job is never started as root: its account is missing");
+	if (!s->confine)
+		return ff_err_set(err, FF_E_CONTAINER_START_FAILED, "no job is started without " FF_NAME "-confine");
 	if (root && ((s->work && ff_sandbox_reachable(s->work, s->uid, s->gid, err)) ||
+		     ff_sandbox_reachable(s->confine, s->uid, s->gid, err) ||
 		     (s->tool && ff_sandbox_reachable(s->tool, s->uid, s->gid, err))))
 		return -1;
 	return 0;
@@ -461,8 +541,8 @@ static int check_spec(const struct ff_sandbox_spec *s, bool root, struct ff_err 
 
 int ff_sandbox_run(const struct ff_sandbox_spec *spec, struct ff_sandbox_result *ret_result, struct ff_err *err)
 {
-	FF_AUTO(launch_fini) struct launch l = { .spec = spec, .out_read = -1, .err_read = -1, .status_read = -1,
-						 .drop = geteuid() == 0, .parent = getpid() };
+	FF_AUTO(launch_fini) struct launch l = { .spec = spec, .out_read = -1, .err_read = -1, .status_read = -1, .report_read = -1,
+						 .drop = geteuid() == 0, .life_read = -1, .life_write = -1 };
 	FF_AUTO(ff_sandbox_result_fini) struct ff_sandbox_result r = { 0 };
 	size_t half = spec->max_output / 2 + 1;
 	pid_t pid;
@@ -471,6 +551,8 @@ int ff_sandbox_run(const struct ff_sandbox_spec *spec, struct ff_sandbox_result 
 		l.fd[i] = -1;
 	ff_buf_init(&r.head, half);
 	ff_buf_init(&r.tail, 2 * half);
+	if (!l.drop)
+		plan_maps(&l);
 	if (check_spec(spec, l.drop, err) || launch_plan(&l, err))
 		return -1;
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))

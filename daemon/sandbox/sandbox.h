@@ -13,6 +13,8 @@
  * capabilities, no further user namespaces, / and /dev read only, and as
  * writable places only /ws, /tmp, /dev/shm and the home folder, the last
  * three of a fixed size.  Started by root, it is another uid outside as well.
+ * The last step before the program is flowforge-confine (confine/confine.h):
+ * resource limits, Landlock over the same places, and a list of system calls.
  *
  * Fails closed: there is no way to run anything without all of this.
  *
@@ -33,6 +35,7 @@
 #define FF_SANDBOX_HOME "/home/agent"
 #define FF_SANDBOX_UID 1000
 #define FF_SANDBOX_TOOL "/run/" FF_NAME "-tool"
+#define FF_SANDBOX_CONFINE "/run/" FF_NAME "-confine"
 
 struct ff_room; /* room.h */
 
@@ -47,6 +50,7 @@ struct ff_sandbox_bind {
 struct ff_sandbox_spec {
 	const char *bwrap;            /* absolute path of bubblewrap */
 	const char *tool;             /* flowforge-tool on the host; NULL: not in the sandbox */
+	const char *confine;          /* flowforge-confine on the host */
 	const char *work;             /* host folder that is /ws; NULL: none, then /ws is an empty folder */
 	const char *const *read_only; /* host folders seen at their own path, NULL-terminated, or NULL */
 	const struct ff_sandbox_bind *binds; /* or NULL */
@@ -54,6 +58,9 @@ struct ff_sandbox_spec {
 	int64_t tmp_bytes;            /* of /tmp and of the home; /dev/shm: ff_sandbox_shm_bytes */
 	int64_t max_processes;        /* RLIMIT_NPROC; 0: as the parent's */
 	int64_t max_file_bytes;       /* RLIMIT_FSIZE; 0: as the parent's */
+	int64_t max_open_files;       /* RLIMIT_NOFILE, hard; 0: as the parent's */
+	int64_t max_process_bytes;    /* RLIMIT_DATA; 0: as the parent's */
+	bool landlock_required;       /* nothing runs where the kernel has no Landlock; else the mounts hold alone */
 	struct ff_room *room;         /* how large work may get; NULL: not looked at */
 	uid_t uid;                    /* outside, when we are root; 0 as an ordinary user */
 	gid_t gid;
@@ -88,7 +95,8 @@ void ff_sandbox_host_fini(struct ff_sandbox_host *host);
 
 /*
  * The whole vector, bwrap's name first, freed by ff_sandbox_argv_free. Pure.
- * Descriptors 3 and 4 are passwd and group, 5 is bubblewrap's status.
+ * Descriptors 3 and 4 are passwd and group, 5 is bubblewrap's status; 7 goes
+ * on to flowforge-confine, whose words stand before the program's.
  * *ret_options is the place of the "--" before the program. What stands
  * between bwrap's name and it is handed over by descriptor, because argument
  * vectors can be read by every account of the host, and by the job itself.
@@ -124,8 +132,9 @@ int ff_sandbox_reachable(const char *path, uid_t uid, gid_t gid, struct ff_err *
 /*
  * Runs flowforge-tool's checks in a throw-away sandbox made like every other.
  * Only base fields of the spec count. FF_E_SANDBOX_MISSING says what is
- * missing and how to mend it; then no job may be started.
+ * missing and how to mend it; then no job may be started. *ret_weak, freed by
+ * ff_free, says what this host lacks though jobs may run; NULL: nothing.
  */
-int ff_sandbox_probe(const struct ff_sandbox_spec *spec, struct ff_err *err);
+int ff_sandbox_probe(const struct ff_sandbox_spec *spec, char **ret_weak, struct ff_err *err);
 
 #endif

@@ -24,17 +24,31 @@
 #define NOTE_MAX (1024 * 1024)
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
-void ff_place_spec(const struct ff_conf *conf, int64_t job, struct ff_sandbox_spec *ret_spec, char **ret_tool)
+static bool requires(const struct ff_conf *conf, const char *wall)
+{
+	for (const char *const *p = ff_conf_list(conf, FF_CONF_SANDBOX_REQUIRE); p && *p; p++)
+		if (!strcmp(*p, wall))
+			return true;
+	return false;
+}
+
+void ff_place_spec(const struct ff_conf *conf, int64_t job, struct ff_sandbox_spec *ret_spec, char **ret_tool,
+		   char **ret_confine)
 {
 	*ret_tool = ff_libexec_path(FF_NAME "-tool");
+	*ret_confine = ff_libexec_path(FF_NAME "-confine");
 	*ret_spec = (struct ff_sandbox_spec){
 		.bwrap = ff_conf_str(conf, FF_CONF_SANDBOX_BWRAP),
 		.tool = *ret_tool,
+		.confine = *ret_confine,
 		.read_only = ff_conf_list(conf, FF_CONF_SANDBOX_READ_ONLY),
 		.hostname = "job",
 		.tmp_bytes = ff_conf_int(conf, FF_CONF_SANDBOX_TMP_SIZE),
 		.max_processes = ff_conf_int(conf, FF_CONF_SANDBOX_MAX_PROCESSES),
 		.max_file_bytes = ff_conf_int(conf, FF_CONF_RESULT_MAX_FILE),
+		.max_open_files = ff_conf_int(conf, FF_CONF_SANDBOX_MAX_OPEN_FILES),
+		.max_process_bytes = ff_conf_int(conf, FF_CONF_SANDBOX_MAX_PROCESS_MEMORY),
+		.landlock_required = requires(conf, "landlock"),
 	};
 	if (geteuid() == 0)
 		ret_spec->uid = ret_spec->gid =

@@ -38,7 +38,7 @@ struct ff_run {
 	char *resolved;               /* lines "Resolution: ..." and "Dropped: ...", once it was rebased; NULL: none */
 	char *dir, *ws;               /* the job's folder, and the work tree in it */
 	int lock_fd;                  /* of the folder; held as long as we live */
-	char *tool;                   /* flowforge-tool */
+	char *tool, *confine;         /* flowforge-tool, flowforge-confine */
 	struct ff_sandbox_spec spec;  /* base of every sandbox of this job */
 	bool refused;                 /* core wants no more of us */
 };
@@ -59,8 +59,9 @@ void ff_run_fini(struct ff_run *run);
 void ff_run_secrets(struct ff_run *run);
 
 /* --- place.c */
-/* Fills bwrap, tool, limits, and the outer account when we are root. The texts stay conf's and *ret_tool's. */
-void ff_place_spec(const struct ff_conf *conf, int64_t job, struct ff_sandbox_spec *ret_spec, char **ret_tool);
+/* Fills programs, limits, and the outer account when we are root. The texts stay conf's and those of the two paths. */
+void ff_place_spec(const struct ff_conf *conf, int64_t job, struct ff_sandbox_spec *ret_spec, char **ret_tool,
+		   char **ret_confine);
 char *ff_place_dir(const struct ff_conf *conf, int64_t job); /* freed by ff_free */
 /* Makes and locks the folder. FF_E_CONFLICT when another worker still has it. */
 int ff_place_open(struct ff_run *run, struct ff_err *err);

@@ -70,6 +70,7 @@ void ff_run_fini(struct ff_run *run)
 	ff_free(&run->dir);
 	ff_free(&run->ws);
 	ff_free(&run->tool);
+	ff_free(&run->confine);
 	ff_close(&run->lock_fd);
 }
 
@@ -359,7 +360,7 @@ static int make_commit(struct ff_run *run, char *ret_oid, struct ff_err *err)
 
 static int open_all(struct ff_run *run, struct ff_err *err)
 {
-	ff_place_spec(run->conf, run->task.job, &run->spec, &run->tool);
+	ff_place_spec(run->conf, run->task.job, &run->spec, &run->tool, &run->confine);
 	run->spec.env = (const char *const *)run->task.env;
 	if (ff_place_open(run, err))
 		return -1;

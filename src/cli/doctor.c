@@ -372,6 +372,8 @@ static void check_sandbox(struct doctor *d, const json_t *status)
 		tell(d, WARN, "sandbox", "the daemon has not tried it yet: ask again in a moment");
 	else if (!json_is_true(json_object_get(sandbox, "ok")))
 		tell(d, FAIL, "sandbox", "jobs wait, this host cannot confine them: %s", missing);
+	else if (*missing)
+		tell(d, WARN, "sandbox", "jobs can be confined, but %s", missing);
 	else
 		tell(d, OK, "sandbox", "jobs can be confined");
 }

@@ -256,6 +256,11 @@ int ff_conf_check_job_secrets(const char *text, struct ff_err *err)
 	return 0;
 }
 
+static int check_require(const char *text, struct ff_err *err)
+{
+	return strcmp(text, "landlock") != 0 ? bad(err, "is none of: landlock") : 0;
+}
+
 static int check_environment(const char *text, struct ff_err *err)
 {
 	size_t n = word_len(text, "._-");
@@ -280,6 +285,7 @@ static const struct {
 	{ FF_CONF_GATEWAY_ALLOW, check_allow },
 	{ FF_CONF_GATEWAY_PRICE, check_price },
 	{ FF_CONF_SANDBOX_READ_ONLY, check_read_only },
+	{ FF_CONF_SANDBOX_REQUIRE, check_require },
 	{ FF_CONF_PUBLISH_RESULT_PREFIX, check_prefix },
 	{ FF_CONF_PUBLISH_CONFLICT_PREFIX, check_prefix },
 	{ FF_CONF_PUBLISH_URL, check_publish_url },

@@ -14,10 +14,23 @@
 
 #define JOB_UID 2100000007
 
+/* The build may lie where the job's account cannot go: a copy it can reach. */
+static char *copy_program(const char *top, const char *name)
+{
+	const char *build = getenv("top_builddir");
+	FF_AUTO(ff_free) char *built = ff_path_join(build ? build : ".", name);
+	FF_AUTO(ff_buf_fini) struct ff_buf b;
+	char *copy = ff_path_join(top, name);
+
+	ff_buf_init(&b, 64 * 1024 * 1024);
+	ff_assert(ff_file_read(built, &b, NULL) == 0);
+	ff_assert(ff_file_write(copy, b.data, b.len, 0755, NULL) == 0);
+	return copy;
+}
+
 void job_folder_make(struct job_folder *f)
 {
 	static const char pattern[] = "/tmp/ff-sandbox-XXXXXX";
-	const char *build = getenv("top_builddir");
 
 	memset(f, 0, sizeof(*f));
 	memcpy(f->top, pattern, sizeof(pattern));
@@ -25,17 +38,9 @@ void job_folder_make(struct job_folder *f)
 	ff_assert(chmod(f->top, 0711) == 0);
 	(void)snprintf(f->ws, sizeof(f->ws), "%s/ws", f->top);
 	ff_assert(mkdir(f->ws, 0755) == 0);
-	/* The build may lie where the job's account cannot go: a copy it can reach. */
-	f->tool = ff_path_join(f->top, "flowforge-tool");
-	{
-		FF_AUTO(ff_free) char *built = ff_path_join(build ? build : ".", "flowforge-tool");
-		FF_AUTO(ff_buf_fini) struct ff_buf b;
-
-		ff_buf_init(&b, 64 * 1024 * 1024);
-		ff_assert(ff_file_read(built, &b, NULL) == 0);
-		ff_assert(ff_file_write(f->tool, b.data, b.len, 0755, NULL) == 0);
-	}
-	f->spec = (struct ff_sandbox_spec){ .bwrap = "/usr/bin/bwrap", .tool = f->tool, .work = f->ws,
+	f->tool = copy_program(f->top, "flowforge-tool");
+	f->confine = copy_program(f->top, "flowforge-confine");
+	f->spec = (struct ff_sandbox_spec){ .bwrap = "/usr/bin/bwrap", .tool = f->tool, .confine = f->confine, .work = f->ws,
 					    .hostname = "job", .tmp_bytes = 8 * 1024 * 1024 };
 	if (geteuid() == 0) {
 		f->spec.uid = f->spec.gid = JOB_UID;
@@ -47,6 +52,7 @@ void job_folder_remove(struct job_folder *f)
 {
 	ff_assert(ff_dir_remove(f->top, NULL) == 0);
 	ff_free(&f->tool);
+	ff_free(&f->confine);
 }
 
 int job_bash(const struct job_folder *f, const char *command, int64_t ms, struct ff_sandbox_result *ret,

@@ -9,7 +9,7 @@
 struct job_folder {
 	char top[64];  /* mktemp -d, 0711 */
 	char ws[80];   /* top/ws, owned by the job's account */
-	char *tool;    /* of this build */
+	char *tool, *confine; /* of this build */
 	struct ff_sandbox_spec spec;
 };
 

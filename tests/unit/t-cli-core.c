@@ -781,6 +781,21 @@ static void doctor_is_content(void **state)
 	assert_in(w->out, "warn  hooks: /nowhere.git cannot be looked at: ");
 }
 
+static void doctor_warns_of_what_the_host_lacks(void **state)
+{
+	static const struct answer core[] = {
+		{ "status {}", { { END, "{\"version\":\"" PACKAGE_VERSION "\",\"sandbox\":{\"known\":true,\"ok\":true,\"text\":"
+				   "\"this kernel has no Landlock\"},\"gateway\":true,\"draining\":false,\"record_writable\":true}" } } },
+		{ NULL },
+	};
+	struct world *w = *state;
+
+	begin(w, core);
+	(void)run(w, "doctor");
+	end(w);
+	assert_in(w->out, "warn  sandbox: jobs can be confined, but this kernel has no Landlock\n");
+}
+
 static void doctor_names_every_illness(void **state)
 {
 	static const struct answer core[] = {
@@ -827,6 +842,7 @@ int main(void)
 		T(watch_goes_on_behind_the_last_event), T(watch_gives_up_in_the_end), T(watch_of_no_job_ends_at_once),
 		T(shell_runs_harmless_words), T(shell_refuses_all_else), T(shell_hands_git_over), T(an_interrupt_is_130),
 		T(a_reader_who_leaves_ends_a_quiet_watch),
+		T(doctor_warns_of_what_the_host_lacks),
 		T(doctor_is_content), T(doctor_names_every_illness),
 	};
 

@@ -155,7 +155,8 @@ static int make(void **state)
 	memcpy(w->top, pattern, sizeof(pattern));
 	ff_assert(mkdtemp(w->top) && chmod(w->top, 0711) == 0);
 	libexec = ff_path_join(w->top, "libexec");
-	copy = ff_asprintf("mkdir libexec state; chmod 711 state; cp '%s/flowforge-tool' libexec/", getenv("top_builddir"));
+	copy = ff_asprintf("mkdir libexec state; chmod 711 state; cp '%s/flowforge-tool' '%s/flowforge-confine' libexec/",
+			   getenv("top_builddir"), getenv("top_builddir"));
 	sh(w, copy);
 	ff_assert(setenv(FF_ENV_LIBEXECDIR, libexec, 1) == 0 && setenv("TEST_TOP", w->top, 1) == 0);
 	load_conf(w);
