@@ -24,6 +24,7 @@
 #endif
 
 #include "base/file.h"
+#include "base/group.h"
 #include "base/names.h"
 #include "base/proc.h"
 #include "crypto/crypto.h"
@@ -241,6 +242,7 @@ int ff_core_main(const struct ff_role_args *args)
 
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* fails only for values other than 0 and 1 */
 	ff_crypto_start();
+	ff_group_prepare(); /* before the others are started: they are born into the same group */
 	core.after_end = &core.after_first;
 	core.loop = ff_loop_new();
 	ff_loop_on_turn_end(core.loop, ff_turn_end, &core);

@@ -359,6 +359,7 @@ bool ff_sandbox_known(const struct ff_core *core);
 const char *ff_sandbox_missing(const struct ff_core *core);
 /* What the host lacks though jobs run; NULL: nothing. */
 const char *ff_sandbox_weak(const struct ff_core *core);
+const char *ff_sandbox_limits(const struct ff_core *core); /* which limit holds by what; NULL: not known */
 void ff_sandbox_fini(struct ff_core *core);
 
 /* --- hooks.c, intake.c, spool.c, reconcile.c: pushes ------------------------------------ */

@@ -20,6 +20,7 @@ struct ff_sandbox_state {
 	struct ff_child child;
 	bool asking, answered, known;
 	char *missing; /* NULL: all is well */
+	char *limits;  /* which limit holds by what; NULL: not known */
 	char *weak;    /* jobs run, and this is what the host lacks; or NULL */
 	struct ff_watch *deadline, *again;
 };
@@ -40,7 +41,7 @@ static void try_later(struct ff_sandbox_state *s)
 					 on_again, s);
 }
 
-static void answered(struct ff_sandbox_state *s, bool ok, const char *text)
+static void answered(struct ff_sandbox_state *s, bool ok, const char *text, const char *limits)
 {
 	FF_AUTO(ff_free) char *before = ff_steal(&s->missing);
 	bool same = !ok && before && !strcmp(before, text);
@@ -49,6 +50,8 @@ static void answered(struct ff_sandbox_state *s, bool ok, const char *text)
 	s->missing = ok ? NULL : ff_strdup(text);
 	ff_free(&s->weak);
 	s->weak = ok && *text ? ff_strdup(text) : NULL;
+	ff_free(&s->limits);
+	s->limits = ok && *limits ? ff_strdup(limits) : NULL;
 	ff_watch_free(&s->deadline);
 	try_later(s);
 	if (same) /* said and done at the first try */
@@ -63,7 +66,7 @@ static void answered(struct ff_sandbox_state *s, bool ok, const char *text)
 static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_t *msg, int fd)
 {
 	struct ff_sandbox_state *s = arg;
-	const char *text = NULL;
+	const char *text = NULL, *limits = NULL;
 	bool ok = false;
 
 	(void)chan;
@@ -72,7 +75,8 @@ static void on_msg(void *arg, struct ff_chan *chan, enum ff_msg_type type, json_
 		return;
 	(void)ff_msg_bool(msg, "ok", &ok, NULL); /* anything but true is no */
 	(void)ff_msg_opt_str(msg, "text", &text, NULL);
-	answered(s, ok, text ? text : ok ? "" : "the sandbox probe gave no reason");
+	(void)ff_msg_opt_str(msg, "limits", &limits, NULL);
+	answered(s, ok, text ? text : ok ? "" : "the sandbox probe gave no reason", limits ? limits : "");
 	ff_child_hang_up(&s->child);
 }
 
@@ -89,7 +93,7 @@ static void on_ended(void *arg, int status)
 	}
 	ff_status_text(status, how);
 	ff_log_error(&s->core->log, "sandbox.probe", "the probe ended without an answer (%s)", how);
-	answered(s, false, "the sandbox probe ended without an answer");
+	answered(s, false, "the sandbox probe ended without an answer", "");
 }
 
 static void on_deadline(void *arg)
@@ -111,7 +115,7 @@ void ff_sandbox_check(struct ff_core *core)
 		return;
 	s->answered = false;
 	if (ff_child_start(core, &s->child, "worker", FF_PEER_WORKER, on_msg, on_ended, s, &err) < 0) {
-		answered(s, false, err.text);
+		answered(s, false, err.text, "");
 		return;
 	}
 	s->asking = true;
@@ -127,6 +131,11 @@ bool ff_sandbox_known(const struct ff_core *core)
 const char *ff_sandbox_missing(const struct ff_core *core)
 {
 	return core->sandbox ? core->sandbox->missing : "the sandbox was not probed yet";
+}
+
+const char *ff_sandbox_limits(const struct ff_core *core)
+{
+	return core->sandbox ? core->sandbox->limits : NULL;
 }
 
 const char *ff_sandbox_weak(const struct ff_core *core)
@@ -145,5 +154,6 @@ void ff_sandbox_fini(struct ff_core *core)
 	ff_child_fini(&s->child);
 	ff_free(&s->missing);
 	ff_free(&s->weak);
+	ff_free(&s->limits);
 	free(s);
 }

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/group.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -41,6 +42,8 @@ static const char *advice(const char *said)
 		return "AppArmor forbids user namespaces: load profiles for flowforged and bwrap that allow userns";
 	if (strstr(said, "amespace"))
 		return "user namespaces are not allowed here: in a container, allow them (seccomp, AppArmor)";
+	if (ff_starts(said, "no control group"))
+		return "sandbox.require has cgroup: Delegate=yes in the unit, or a daemon of root where cgroups are version 1";
 	if (ff_starts(said, "Landlock: "))
 		return "sandbox.require has landlock, which this kernel has not: Linux 5.19 or later, with lsm= of its command line naming it";
 	if (strstr(said, "mount") && strstr(said, "proc"))
@@ -72,7 +75,40 @@ static int programs_there(const struct ff_sandbox_spec *spec, struct ff_err *err
 	return 0;
 }
 
-int ff_sandbox_probe(const struct ff_sandbox_spec *base, char **ret_weak, struct ff_err *err)
+static const char *by_what(const struct ff_group *g, enum ff_group_part part)
+{
+	switch (ff_group_holds(g, part)) {
+	case 1: return "cgroup v1";
+	case 2: return "cgroup v2";
+	default: return NULL;
+	}
+}
+
+static const char no_group[] = "no control group is ours, so nothing limits the memory of all processes of a job together: "
+	"Delegate=yes in the unit, or a daemon of root where cgroups are version 1";
+
+/* In words for the doctor. A group that can be made now can be made for a job. */
+static void tell(const struct ff_sandbox_spec *s, bool landlock, char **ret_weak, char **ret_limits)
+{
+	const struct ff_group_limits limits = { s->max_memory_bytes, s->max_processes, s->max_cpu_percent };
+	FF_AUTO(ff_group_free) struct ff_group *g = NULL;
+	const char *memory, *processes, *cpu;
+	bool weak;
+
+	if (ff_group_new(&limits, &g, NULL))
+		return; /* just now it could be made: the next probe says why */
+	memory = by_what(g, FF_GROUP_MEMORY);
+	processes = by_what(g, FF_GROUP_PROCESSES);
+	cpu = by_what(g, FF_GROUP_CPU);
+	weak = s->max_memory_bytes && !memory;
+	*ret_limits = ff_asprintf("memory %s%s, processes by %s%srlimit, processor %s%s, work tree by looking",
+				  memory ? "by " : "", memory ? memory : s->max_process_bytes ? "of each process by rlimit" : "not limited",
+				  processes ? processes : "", processes ? " and " : "", cpu ? "by " : "", cpu ? cpu : "not limited");
+	if (weak || !landlock)
+		*ret_weak = ff_asprintf("%s%s%s", landlock ? "" : no_landlock, weak && !landlock ? "; " : "", weak ? no_group : "");
+}
+
+int ff_sandbox_probe(const struct ff_sandbox_spec *base, char **ret_weak, char **ret_limits, struct ff_err *err)
 {
 	FF_AUTO(ff_free) char *tmp = ff_asprintf("%" PRId64, base->tmp_bytes);
 	FF_AUTO(ff_free) char *shm = ff_asprintf("%" PRId64, ff_sandbox_shm_bytes(base));
@@ -94,7 +130,7 @@ int ff_sandbox_probe(const struct ff_sandbox_spec *base, char **ret_weak, struct
 	if (r.timed_out)
 		return ff_err_set(err, FF_E_SANDBOX_MISSING, "the trial sandbox did not end within %d s", PROBE_MS / 1000);
 	if (WIFEXITED(r.status) && WEXITSTATUS(r.status) == 0 && ff_starts(r.head.data, stand)) {
-		*ret_weak = r.head.data[strlen(stand)] ? ff_strdup(no_landlock) : NULL;
+		tell(base, r.head.data[strlen(stand)] == '\0', ret_weak, ret_limits);
 		return 0;
 	}
 	said = ff_text_shown(r.head.data, 200);

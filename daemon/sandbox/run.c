@@ -27,6 +27,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/group.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/proc.h"
@@ -52,6 +53,7 @@ struct launch {
 	int out_read, err_read, status_read, report_read; /* err_read -1: stderr goes where stdout goes */
 	const struct ff_sandbox_spec *spec;
 	bool drop; /* we are root */
+	struct ff_group *group;
 	char uid_map[MAP_TEXT], gid_map[MAP_TEXT]; /* of an ordinary user */
 	size_t uid_map_len, gid_map_len;
 	int life_read, life_write; /* nobody but us writes: its end is ours */
@@ -67,6 +69,7 @@ static void launch_fini(struct launch *l)
 	ff_close(&l->err_read);
 	ff_close(&l->status_read);
 	ff_close(&l->report_read);
+	ff_group_free(&l->group);
 	ff_close(&l->life_read);
 	ff_close(&l->life_write);
 }
@@ -272,7 +275,9 @@ static _Noreturn void child(const struct launch *l)
 	(void)setpgid(0, 0); /* a signal to the daemon's group is not for the job */
 	umask(022);
 	child_limits(l->spec);
-	if (child_maps(l) == 0) {
+	if (ff_group_enter(l->group))
+		report[0] = 'G';
+	else if (child_maps(l) == 0) {
 		report[0] = 'R';
 		if (child_rights(l) == 0 && chdir("/") == 0 && child_fds(l) == 0) {
 			report[0] = 'X';
@@ -394,13 +399,16 @@ static int watch(struct live *v, int pidfd, struct ff_err *err)
 	int64_t look = ff_clock_mono() + ROOM_MS;
 
 	for (;;) {
-		int64_t now = ff_clock_mono(), left = s->deadline_ms - now, nap = s->room || s->tick ? ROOM_MS : 60000;
+		int64_t now = ff_clock_mono(), left = s->deadline_ms - now, nap = s->room || s->tick || s->max_memory_bytes ? ROOM_MS : 60000;
 
 		if (left <= 0) {
 			v->r->timed_out = true;
 			return 0;
 		}
 		if (now >= look) {
+			/* Version 1 kills one process only; what is left of the job would go on in ruins. */
+			if (ff_group_out_of_memory(v->l->group))
+				return 0;
 			if (check_room(s, true, err) || (s->tick && s->tick(s->arg, err)))
 				return -1;
 			look = now + ROOM_MS;
@@ -471,9 +479,10 @@ static int not_started(const struct launch *l, const struct ff_sandbox_result *r
 	char how[FF_STATUS_TEXT];
 	int e;
 
-	if (status->len == 1 + sizeof(e) && strchr("NRX", status->data[0])) {
+	if (status->len == 1 + sizeof(e) && strchr("GNRX", status->data[0])) {
 		memcpy(&e, status->data + 1, sizeof(e));
 		return ff_err_set(err, FF_E_CONTAINER_START_FAILED, "%s%s: %s", l->spec->bwrap,
+				  status->data[0] == 'G' ? ": the job's control group cannot be entered" :
 				  status->data[0] == 'N' ? ": a user namespace cannot be set up" :
 				  status->data[0] == 'R' ? ": the account of the job cannot be taken" : "", strerror(e));
 	}
@@ -521,7 +530,8 @@ static int run_started(struct launch *l, pid_t pid, struct ff_sandbox_result *r,
 		return -1;
 	if (read_report(l->report_read, report) > 0)
 		return ff_err_set(err, FF_E_CONTAINER_START_FAILED, "%s", report);
-	if (!r->timed_out && !strstr(status.data, "\"exit-code\""))
+	r->out_of_memory = ff_group_out_of_memory(l->group);
+	if (!r->timed_out && !r->out_of_memory && !strstr(status.data, "\"exit-code\""))
 		return not_started(l, r, &status, r->status, err);
 	return check_room(l->spec, false, err);
 }
@@ -539,6 +549,17 @@ static int check_spec(const struct ff_sandbox_spec *s, bool root, struct ff_err 
 	return 0;
 }
 
+static int make_group(struct launch *l, struct ff_err *err)
+{
+	const struct ff_group_limits limits = { l->spec->max_memory_bytes, l->spec->max_processes, l->spec->max_cpu_percent };
+
+	if (ff_group_new(&limits, &l->group, err))
+		return ff_err_wrap(err, "a control group for the job");
+	if (l->spec->group_required && (!ff_group_holds(l->group, FF_GROUP_MEMORY) || !ff_group_holds(l->group, FF_GROUP_PROCESSES)))
+		return ff_err_set(err, FF_E_CONTAINER_START_FAILED, "no control group limits memory and processes");
+	return 0;
+}
+
 int ff_sandbox_run(const struct ff_sandbox_spec *spec, struct ff_sandbox_result *ret_result, struct ff_err *err)
 {
 	FF_AUTO(launch_fini) struct launch l = { .spec = spec, .out_read = -1, .err_read = -1, .status_read = -1, .report_read = -1,
@@ -553,7 +574,7 @@ int ff_sandbox_run(const struct ff_sandbox_spec *spec, struct ff_sandbox_result 
 	ff_buf_init(&r.tail, 2 * half);
 	if (!l.drop)
 		plan_maps(&l);
-	if (check_spec(spec, l.drop, err) || launch_plan(&l, err))
+	if (check_spec(spec, l.drop, err) || make_group(&l, err) || launch_plan(&l, err))
 		return -1;
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 		return ff_err_errno(err, "prctl(PR_SET_CHILD_SUBREAPER)");

@@ -58,6 +58,9 @@ struct ff_sandbox_spec {
 	int64_t tmp_bytes;            /* of /tmp and of the home; /dev/shm: ff_sandbox_shm_bytes */
 	int64_t max_processes;        /* RLIMIT_NPROC; 0: as the parent's */
 	int64_t max_file_bytes;       /* RLIMIT_FSIZE; 0: as the parent's */
+	int64_t max_memory_bytes;     /* of all processes together and of tmpfs, by a control group; 0: none */
+	int64_t max_cpu_percent;      /* likewise; 100 is one processor */
+	bool group_required;          /* nothing runs where no control group limits memory and processes */
 	int64_t max_open_files;       /* RLIMIT_NOFILE, hard; 0: as the parent's */
 	int64_t max_process_bytes;    /* RLIMIT_DATA; 0: as the parent's */
 	bool landlock_required;       /* nothing runs where the kernel has no Landlock; else the mounts hold alone */
@@ -112,6 +115,7 @@ struct ff_sandbox_result {
 	int64_t dropped;      /* bytes between the two */
 	int status;           /* of the program, as of waitpid(2) */
 	bool timed_out;       /* killed at the deadline; status means nothing then */
+	bool out_of_memory;   /* killed for max_memory_bytes; likewise */
 };
 void ff_sandbox_result_fini(struct ff_sandbox_result *result); /* may be called twice; for FF_AUTO */
 
@@ -134,7 +138,8 @@ int ff_sandbox_reachable(const char *path, uid_t uid, gid_t gid, struct ff_err *
  * Only base fields of the spec count. FF_E_SANDBOX_MISSING says what is
  * missing and how to mend it; then no job may be started. *ret_weak, freed by
  * ff_free, says what this host lacks though jobs may run; NULL: nothing.
+ * *ret_limits, likewise, says which limit holds by what.
  */
-int ff_sandbox_probe(const struct ff_sandbox_spec *spec, char **ret_weak, struct ff_err *err);
+int ff_sandbox_probe(const struct ff_sandbox_spec *spec, char **ret_weak, char **ret_limits, struct ff_err *err);
 
 #endif

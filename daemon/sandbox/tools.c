@@ -34,6 +34,8 @@ static void add_clean(struct ff_buf *out, const char *p, size_t n)
 	}
 }
 
+static const char memory_note[] = "\n[killed: the command used more memory than sandbox.max-memory lets it]\n";
+
 static char *make_text(const struct ff_sandbox_result *r)
 {
 	FF_AUTO(ff_buf_fini) struct ff_buf out;
@@ -43,6 +45,8 @@ static char *make_text(const struct ff_sandbox_result *r)
 	if (r->dropped)
 		(void)ff_buf_addf(&out, "\n[... %" PRId64 " bytes left out ...]\n", r->dropped);
 	add_clean(&out, r->tail.data, r->tail.len);
+	if (r->out_of_memory)
+		(void)ff_buf_adds(&out, memory_note);
 	return ff_buf_take(&out);
 }
 
@@ -59,7 +63,7 @@ static int call(const struct ff_tools *tools, const struct ff_sandbox_spec *spec
 		.text = make_text(&r),
 		.timed_out = r.timed_out,
 		.dropped = r.dropped,
-		.exit_status = r.timed_out || WIFSIGNALED(r.status) ? 128 + 9 : WEXITSTATUS(r.status),
+		.exit_status = r.timed_out || r.out_of_memory || WIFSIGNALED(r.status) ? 128 + 9 : WEXITSTATUS(r.status),
 	};
 	ret_result->is_error = ret_result->exit_status != 0;
 	return 0;

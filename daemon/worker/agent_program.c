@@ -155,6 +155,8 @@ int ff_program_run(struct ff_agent_run *run, const struct ff_program *program, i
 		return -1;
 	if (r.timed_out)
 		return ff_err_set(err, FF_E_DEADLINE, "the job's time is over (job.deadline)");
+	if (r.out_of_memory)
+		return ff_err_set(err, FF_E_AGENT_FAILED, "the agent's program used more memory than sandbox.max-memory");
 	*ret_status = WIFSIGNALED(r.status) ? 128 + WTERMSIG(r.status) : WEXITSTATUS(r.status);
 	*ret_errors = ff_agent_shown(run, r.head.data, ERRORS_MAX);
 	return 0;

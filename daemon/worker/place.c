@@ -48,6 +48,9 @@ void ff_place_spec(const struct ff_conf *conf, int64_t job, struct ff_sandbox_sp
 		.max_file_bytes = ff_conf_int(conf, FF_CONF_RESULT_MAX_FILE),
 		.max_open_files = ff_conf_int(conf, FF_CONF_SANDBOX_MAX_OPEN_FILES),
 		.max_process_bytes = ff_conf_int(conf, FF_CONF_SANDBOX_MAX_PROCESS_MEMORY),
+		.max_memory_bytes = ff_conf_int(conf, FF_CONF_SANDBOX_MAX_MEMORY),
+		.max_cpu_percent = ff_conf_int(conf, FF_CONF_SANDBOX_MAX_CPU),
+		.group_required = requires(conf, "cgroup"),
 		.landlock_required = requires(conf, "landlock"),
 	};
 	if (geteuid() == 0)

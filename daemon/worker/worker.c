@@ -76,14 +76,15 @@ static int run_job(const struct ff_role_args *args, struct ff_chan *chan, const 
 static int probe(const struct ff_role_args *args, struct ff_chan *chan)
 {
 	FF_AUTO(ff_free) char *tool = NULL, *confine = NULL;
-	FF_AUTO(ff_free) char *weak = NULL;
+	FF_AUTO(ff_free) char *weak = NULL, *limits = NULL;
 	struct ff_sandbox_spec spec;
 	struct ff_err err = { 0 };
 	int rc;
 
 	ff_place_spec(args->conf, 0, &spec, &tool, &confine);
-	rc = ff_sandbox_probe(&spec, &weak, &err);
-	return ff_chan_send(chan, FF_MSG_PROBED, json_pack("{s:b,s:s}", "ok", rc == 0, "text", rc ? err.text : weak ? weak : ""), -1, NULL) ? 1 : 0;
+	rc = ff_sandbox_probe(&spec, &weak, &limits, &err);
+	return ff_chan_send(chan, FF_MSG_PROBED, json_pack("{s:b,s:s,s:s}", "ok", rc == 0, "text",
+			    rc ? err.text : weak ? weak : "", "limits", limits ? limits : ""), -1, NULL) ? 1 : 0;
 }
 
 static int sweep(const struct ff_role_args *args, struct ff_chan *chan, const json_t *msg)

@@ -367,6 +367,7 @@ static void check_sandbox(struct doctor *d, const json_t *status)
 {
 	const json_t *sandbox = json_object_get(status, "sandbox");
 	FF_AUTO(ff_free) char *missing = ff_view_name(sandbox, "text");
+	FF_AUTO(ff_free) char *limits = ff_view_name(sandbox, "limits");
 
 	if (!json_is_true(json_object_get(sandbox, "known")))
 		tell(d, WARN, "sandbox", "the daemon has not tried it yet: ask again in a moment");
@@ -376,6 +377,8 @@ static void check_sandbox(struct doctor *d, const json_t *status)
 		tell(d, WARN, "sandbox", "jobs can be confined, but %s", missing);
 	else
 		tell(d, OK, "sandbox", "jobs can be confined");
+	if (*limits)
+		tell(d, OK, "limits of a job", "%s", limits);
 }
 
 struct hook_check { struct doctor *d; const char *repo; bool ill; };

@@ -258,7 +258,7 @@ int ff_conf_check_job_secrets(const char *text, struct ff_err *err)
 
 static int check_require(const char *text, struct ff_err *err)
 {
-	return strcmp(text, "landlock") != 0 ? bad(err, "is none of: landlock") : 0;
+	return strcmp(text, "landlock") != 0 && strcmp(text, "cgroup") != 0 ? bad(err, "is none of: landlock, cgroup") : 0;
 }
 
 static int check_environment(const char *text, struct ff_err *err)

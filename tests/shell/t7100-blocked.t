@@ -68,7 +68,8 @@ test_expect 'the program appears: the job runs by itself' '
 	mv bwrap.new bwrap
 	wait_job 1 completed
 	is "$(git -C app.git show claude-results/one-1:made)" made
-	like "$(ff doctor)" "^ok +sandbox"
+	like "$(ff doctor)" "^(ok|warn) +sandbox: jobs can be confined"
+	like "$(ff doctor)" "^ok +limits of a job: memory .*, processes by .*rlimit, processor .*, work tree by looking"
 	is "$(field 3 state) $(field 2 state)" "cancelled expired"
 '
 

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/group.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/text.h"
@@ -110,10 +111,10 @@ static void vector_is_as_agreed(void **state)
 static void walls_stand(void **state)
 {
 	struct job_folder *f = *state;
-	FF_AUTO(ff_free) char *weak = NULL;
+	FF_AUTO(ff_free) char *weak = NULL, *limits = NULL;
 	struct ff_err err = { 0 };
 
-	if (ff_sandbox_probe(&f->spec, &weak, &err))
+	if (ff_sandbox_probe(&f->spec, &weak, &limits, &err))
 		fail_msg("%s", err.text);
 	/* Said only where it is so; and where Landlock is there, it may be required. */
 	if (ff_landlock_version() < FF_LANDLOCK_LEAST) {
@@ -121,8 +122,10 @@ static void walls_stand(void **state)
 		return;
 	}
 	assert_null(weak);
+	assert_non_null(strstr(limits, "processes by "));
+	ff_free(&limits);
 	f->spec.landlock_required = true;
-	if (ff_sandbox_probe(&f->spec, &weak, &err))
+	if (ff_sandbox_probe(&f->spec, &weak, &limits, &err))
 		fail_msg("%s", err.text);
 }
 
@@ -131,30 +134,30 @@ static void probe_says_what_is_missing(void **state)
 	struct job_folder *f = *state;
 	struct ff_sandbox_spec spec = f->spec;
 	struct ff_err err = { 0 };
-	char *weak = NULL;
+	char *weak = NULL, *limits = NULL;
 
 	spec.bwrap = "/nonexistent/bwrap";
-	assert_int_equal(ff_sandbox_probe(&spec, &weak, &err), -1);
+	assert_int_equal(ff_sandbox_probe(&spec, &weak, &limits, &err), -1);
 	assert_int_equal(err.code, FF_E_SANDBOX_MISSING);
 	assert_non_null(strstr(err.text, "install the package bubblewrap"));
 	spec.bwrap = "/bin/true"; /* runs, and does nothing of what was asked */
-	assert_int_equal(ff_sandbox_probe(&spec, &weak, &err), -1);
+	assert_int_equal(ff_sandbox_probe(&spec, &weak, &limits, &err), -1);
 	assert_int_equal(err.code, FF_E_SANDBOX_MISSING);
 	spec = f->spec;
 	spec.tool = "/bin/true"; /* says nothing of walls */
-	assert_int_equal(ff_sandbox_probe(&spec, &weak, &err), -1);
+	assert_int_equal(ff_sandbox_probe(&spec, &weak, &limits, &err), -1);
 	assert_int_equal(err.code, FF_E_SANDBOX_MISSING);
 	spec.tool = NULL;
-	assert_int_equal(ff_sandbox_probe(&spec, &weak, &err), -1);
+	assert_int_equal(ff_sandbox_probe(&spec, &weak, &limits, &err), -1);
 	spec = f->spec;
 	spec.confine = "/bin/true"; /* starts nothing */
-	assert_int_equal(ff_sandbox_probe(&spec, &weak, &err), -1);
+	assert_int_equal(ff_sandbox_probe(&spec, &weak, &limits, &err), -1);
 	assert_int_equal(err.code, FF_E_SANDBOX_MISSING);
 	spec.confine = "/nonexistent";
-	assert_int_equal(ff_sandbox_probe(&spec, &weak, &err), -1);
+	assert_int_equal(ff_sandbox_probe(&spec, &weak, &limits, &err), -1);
 	assert_string_equal(err.text, "no /nonexistent: install flowforge again");
 	spec.confine = NULL;
-	assert_int_equal(ff_sandbox_probe(&spec, &weak, &err), -1);
+	assert_int_equal(ff_sandbox_probe(&spec, &weak, &limits, &err), -1);
 	assert_null(weak);
 }
 
@@ -417,14 +420,14 @@ static void tool_in_a_closed_folder_is_named(void **state)
 	FF_AUTO(ff_free) char *tool = ff_path_join(closed, "tool");
 	struct ff_sandbox_spec spec = f->spec;
 	struct ff_err err = { 0 };
-	char *weak = NULL;
+	char *weak = NULL, *limits = NULL;
 
 	if (geteuid() != 0)
 		skip();
 	assert_int_equal(mkdir(closed, 0700), 0);
 	assert_int_equal(symlink(f->tool, tool), 0);
 	spec.tool = tool;
-	assert_int_equal(ff_sandbox_probe(&spec, &weak, &err), -1);
+	assert_int_equal(ff_sandbox_probe(&spec, &weak, &limits, &err), -1);
 	assert_int_equal(err.code, FF_E_SANDBOX_MISSING);
 	assert_non_null(strstr(err.text, "chmod o+x"));
 	assert_non_null(strstr(err.text, closed));
@@ -456,6 +459,49 @@ static void a_process_is_bounded(void **state)
 	assert_says(state, "ulimit -Sn; ulimit -Hn; ulimit -Hd; ulimit -Hq; ulimit -Hr", "1024\n4096\n1048576\n0\n0\n");
 	assert_says(state, "perl -e 'my $s = \"x\" x 1300000000; print length $s' 2>/dev/null || echo no", "no\n");
 	assert_says(state, "perl -e 'for (1..5000) { open(my $f, \"<\", \"/dev/null\") or last; push @f, $f } print @f + 3'", "1024");
+}
+
+/* A control group that limits memory here, or NULL. */
+static struct ff_group *some_group(void)
+{
+	const struct ff_group_limits limits = { .memory_bytes = 64 * 1024 * 1024, .processes = 100 };
+	struct ff_group *g = NULL;
+
+	assert_int_equal(ff_group_new(&limits, &g, NULL), 0);
+	if (!ff_group_holds(g, FF_GROUP_MEMORY) || !ff_group_holds(g, FF_GROUP_PROCESSES))
+		ff_group_free(&g);
+	return g;
+}
+
+#define HOLD_20M "perl -e '$s = q(x) x 20000000; print qq(held\\n); sleep 1'"
+
+static void a_job_is_bounded_as_a_whole(void **state)
+{
+	struct job_folder *f = *state;
+	FF_AUTO(ff_sandbox_result_fini) struct ff_sandbox_result r = { 0 };
+	struct ff_group *g = some_group();
+	struct ff_err err = { 0 };
+
+	f->spec.group_required = true;
+	f->spec.max_memory_bytes = 48 * 1024 * 1024;
+	f->spec.max_processes = 60;
+	if (!g) {
+		assert_int_equal(job_bash(f, "true", 0, &r, &err), -1);
+		assert_string_equal(err.text, "no control group limits memory and processes");
+		skip();
+	}
+	ff_group_free(&g);
+	assert_says(state, HOLD_20M " & wait; cat /dev/null; ls -d /sys/fs/cgroup 2>/dev/null", "held\n");
+	assert_int_equal(job_bash(f, "for i in 1 2 3 4; do " HOLD_20M " & done; wait; echo survived", 0, &r, &err), 0);
+	assert_true(r.out_of_memory);
+	assert_null(strstr(r.tail.len ? r.tail.data : r.head.data, "survived"));
+	ff_sandbox_result_fini(&r);
+	/* What is in /tmp is the job's memory. */
+	f->spec.tmp_bytes = 256 * 1024 * 1024;
+	assert_int_equal(job_bash(f, "head -c 100M /dev/zero >/tmp/x; echo survived", 0, &r, &err), 0);
+	assert_true(r.out_of_memory);
+	assert_says(state, "perl -e 'my $n = 0; for (1 .. 100) { my $p = fork; last unless defined $p; if (!$p) { sleep 20; exit } $n++ } "
+		    "print $n > 10 && $n < 60 ? qq(bounded) : $n'", "bounded");
 }
 
 /* What it costs to lose a wall of flowforge-confine while all of bubblewrap stands. */
@@ -546,6 +592,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(processes_are_bounded, make, unmake),
 		cmocka_unit_test_setup_teardown(one_file_is_bounded, make, unmake),
 		cmocka_unit_test_setup_teardown(a_process_is_bounded, make, unmake),
+		cmocka_unit_test_setup_teardown(a_job_is_bounded_as_a_whole, make, unmake),
 		cmocka_unit_test_setup_teardown(the_last_step_is_taken, make, unmake),
 		cmocka_unit_test_setup_teardown(work_can_be_done, make, unmake),
 		cmocka_unit_test_setup_teardown(the_tree_is_bounded, make, unmake),
