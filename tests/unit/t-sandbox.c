@@ -131,7 +131,9 @@ static void walls_stand(void **state)
 
 static void probe_says_what_is_missing(void **state)
 {
+	static const char through[] = "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"\n";
 	struct job_folder *f = *state;
+	FF_AUTO(ff_free) char *idle = ff_path_join(f->top, "idle");
 	struct ff_sandbox_spec spec = f->spec;
 	struct ff_err err = { 0 };
 	char *weak = NULL, *limits = NULL;
@@ -153,6 +155,11 @@ static void probe_says_what_is_missing(void **state)
 	spec.confine = "/bin/true"; /* starts nothing */
 	assert_int_equal(ff_sandbox_probe(&spec, &weak, &limits, &err), -1);
 	assert_int_equal(err.code, FF_E_SANDBOX_MISSING);
+	/* One that starts the program and does nothing else. */
+	spec.confine = idle;
+	assert_int_equal(ff_file_write(idle, through, strlen(through), 0755, NULL), 0);
+	assert_int_equal(ff_sandbox_probe(&spec, &weak, &limits, &err), -1);
+	assert_non_null(strstr(err.text, "no filter looks at the job's system calls"));
 	spec.confine = "/nonexistent";
 	assert_int_equal(ff_sandbox_probe(&spec, &weak, &limits, &err), -1);
 	assert_string_equal(err.text, "no /nonexistent: install flowforge again");
