@@ -571,7 +571,8 @@ static int cmd_status(struct ff_request *r, const json_t *args, struct ff_err *e
 	}
 	ff_reply_end(r, NULL, json_pack("{s:s,s:i,s:o,s:{s:b,s:b,s:s?,s:s?},s:{s:b,s:b,s:s?},s:b,s:b,s:b,s:b,s:b,s:o}", "version", PACKAGE_VERSION,
 		"pid", (int)getpid(), "queue", queue, "sandbox", "known", ff_sandbox_known(core), "ok", missing == NULL,
-		"text", missing ? missing : ff_sandbox_weak(core), "limits", ff_sandbox_limits(core), "key", "known", ff_gateway_key_known(core), "ok", ff_gateway_key_known(core) && !key, "text",
+		"text", missing ? missing : ff_sandbox_weak(core), "limits", ff_sandbox_limits(core), "key", "known",
+		ff_gateway_key_known(core), "ok", ff_gateway_key_known(core) && !key, "text",
 		key ? key : ff_gateway_key_place(core), "gateway", ff_gateway_alive(core), "draining", core->draining, "record_writable",
 		!core->store_broken, "clock_trusted", ff_age_trusted(core), "record_damaged", ff_store_damaged(core->store), "repos", repos));
 	return 0;

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -135,4 +136,24 @@ int ff_sandbox_probe(const struct ff_sandbox_spec *base, char **ret_weak, char *
 	}
 	said = ff_text_shown(r.head.data, 200);
 	return ff_err_set(err, FF_E_SANDBOX_MISSING, "a wall of the sandbox is missing: %s", said);
+}
+
+int ff_sandbox_reachable(const char *path, uid_t uid, gid_t gid, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *up = ff_strdup(path);
+	char *slash;
+
+	while ((slash = strrchr(up, '/')) && slash > up) {
+		struct stat st;
+		bool passes;
+
+		*slash = '\0';
+		if (stat(up, &st))
+			return ff_err_errno(err, "%s", up);
+		passes = st.st_uid == uid ? st.st_mode & S_IXUSR : st.st_gid == gid ? st.st_mode & S_IXGRP : st.st_mode & S_IXOTH;
+		if (!passes)
+			return ff_err_set(err, FF_E_CONTAINER_START_FAILED,
+					  "jobs run under another account and cannot pass the folder %s: run chmod o+x on it", up);
+	}
+	return 0;
 }

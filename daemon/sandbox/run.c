@@ -593,23 +593,3 @@ void ff_sandbox_result_fini(struct ff_sandbox_result *result)
 	if (result->tail.data)
 		ff_buf_fini(&result->tail);
 }
-
-int ff_sandbox_reachable(const char *path, uid_t uid, gid_t gid, struct ff_err *err)
-{
-	FF_AUTO(ff_free) char *up = ff_strdup(path);
-	char *slash;
-
-	while ((slash = strrchr(up, '/')) && slash > up) {
-		struct stat st;
-		bool passes;
-
-		*slash = '\0';
-		if (stat(up, &st))
-			return ff_err_errno(err, "%s", up);
-		passes = st.st_uid == uid ? st.st_mode & S_IXUSR : st.st_gid == gid ? st.st_mode & S_IXGRP : st.st_mode & S_IXOTH;
-		if (!passes)
-			return ff_err_set(err, FF_E_CONTAINER_START_FAILED,
-					  "jobs run under another account and cannot pass the folder %s: run chmod o+x on it", up);
-	}
-	return 0;
-}
