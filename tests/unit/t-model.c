@@ -199,7 +199,9 @@ static char *body_of(bool reverse)
 			       : json_pack("{s:s, s:s}", "description", "d", "name", "bash");
 	json_t *tools = json_pack("[o]", tool), *messages = json_pack("[{s:s, s:[{s:s, s:s}]}]", "role", "user",
 		"content", "type", "text", "text", "hi");
-	const struct ff_model_request r = { "m", 5, system, tools, messages };
+	const struct ff_model_request r = {
+		.model = "m", .max_tokens = 5, .system = system, .tools = tools, .messages = messages,
+	};
 	char *body = ff_model_body(&r);
 
 	/* The mark for the cache is in what is sent, not in the conversation. */
