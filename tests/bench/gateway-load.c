@@ -31,13 +31,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+
 #define REQUEST_MAX (4 * 1024 * 1024)
 #define STREAMS_MAX 1000
 #define MARK "\"text\":\"at "
 
 static atomic_bool go;
 
-static void die(const char *fmt, ...)
+static _Noreturn FF_PRINTF(1, 2) void die(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -90,7 +92,7 @@ static bool put(int fd, const char *p, size_t n)
 
 /* --- the upstream ------------------------------------------------------------ */
 
-static bool event(int fd, const char *name, const char *fmt, ...)
+static FF_PRINTF(3, 4) bool event(int fd, const char *name, const char *fmt, ...)
 {
 	char data[512], whole[768];
 	va_list ap;
@@ -183,7 +185,7 @@ static void serve(const char *port_file)
 	int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	socklen_t n = sizeof sa;
 	pthread_t thread;
-	FILE *f;
+	FILE *f = NULL;
 
 	if (l < 0 || bind(l, (struct sockaddr *)&sa, n) < 0 || listen(l, STREAMS_MAX) < 0 ||
 	    getsockname(l, (struct sockaddr *)&sa, &n) < 0 || !(f = fopen(port_file, "w")))

@@ -37,7 +37,7 @@ static void review(struct repo *r, const char *script, struct ff_git_reviewed *r
 /* "path kind line" of all, one a line. */
 static char *listed(const struct ff_git_reviewed *w)
 {
-	struct ff_buf b;
+	FF_AUTO(ff_buf_fini) struct ff_buf b;
 
 	ff_buf_init(&b, 100000);
 	for (size_t i = 0; i < w->n_notices; i++)
