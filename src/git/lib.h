@@ -57,6 +57,12 @@ int ff_git_lib_fail(struct ff_err *err, int rc, const char *fmt, ...) FF_PRINTF(
  * names and that is not there is FF_E_GIT, and the text says what to do.
  */
 int ff_git_lib_unread(struct ff_git *git, const git_oid *oid, int rc, struct ff_err *err);
+/*
+ * git_revparse_single(), and what it answers, except for a ref whose object is
+ * gone, which it (1.5.1) loses memory by: GIT_ENOTFOUND, and the object in
+ * *ret_lost, which is zero otherwise.
+ */
+int ff_git_lib_rev(struct ff_git *git, const char *rev, git_object **ret, git_oid *ret_lost);
 /* Hex to id; FF_E_INVALID, or FF_E_UNSUPPORTED for SHA-256. */
 int ff_git_lib_oid(const char *hex, git_oid *ret_oid, struct ff_err *err);
 /* Freed by git_commit_free. FF_E_INVALID when it is another kind of object. */

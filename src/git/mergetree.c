@@ -13,7 +13,7 @@
 
 static int look_up(struct ff_git *git, const char *name, git_object **ret, struct ff_err *err)
 {
-	git_oid oid;
+	git_oid oid, lost = { .id = { 0 } };
 	int rc;
 
 	if (ff_oid_valid(name)) {
@@ -21,8 +21,10 @@ static int look_up(struct ff_git *git, const char *name, git_object **ret, struc
 			return -1;
 		rc = git_object_lookup(ret, git->repo, &oid, GIT_OBJECT_ANY);
 	} else {
-		rc = git_revparse_single(ret, git->repo, name);
+		rc = ff_git_lib_rev(git, name, ret, &lost);
 	}
+	if (!git_oid_is_zero(&lost))
+		return ff_git_lib_unread(git, &lost, rc, err);
 	return rc < 0 ? ff_git_lib_fail(err, rc, "%.80s", name) : 0;
 }
 

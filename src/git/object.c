@@ -46,28 +46,40 @@ int ff_git_lib_tree_of(struct ff_git *git, const char *commit_hex, git_tree **re
 	return 0;
 }
 
-/* A ref of that name may be there, when what it leads to is not. */
-static int no_revision(struct ff_git *git, const char *rev, struct ff_err *err)
+/* Whether rev begins with the name of a ref, and what that leads to is not there. */
+static bool is_lost(struct ff_git *git, const char *rev, git_oid *ret_oid)
 {
 	FF_AUTO(git_reference_auto) git_reference *ref = NULL, *direct = NULL;
+	FF_AUTO(git_object_auto) git_object *any = NULL;
+	FF_AUTO(ff_free) char *name = ff_asprintf("%.*s", (int)strcspn(rev, "^~:@"), rev);
 
-	if (git_reference_dwim(&ref, git->repo, rev) == 0 && git_reference_resolve(&direct, ref) == 0)
-		return ff_git_lib_unread(git, git_reference_target(direct), GIT_ENOTFOUND, err);
-	return ff_err_set(err, FF_E_NOT_FOUND, "no revision '%.120s' in %s", rev, git->path);
+	if (!*name || git_reference_dwim(&ref, git->repo, name) < 0 || git_reference_resolve(&direct, ref) < 0 ||
+	    git_object_lookup(&any, git->repo, git_reference_target(direct), GIT_OBJECT_ANY) != GIT_ENOTFOUND)
+		return false;
+	*ret_oid = *git_reference_target(direct);
+	return true;
+}
+
+int ff_git_lib_rev(struct ff_git *git, const char *rev, git_object **ret, git_oid *ret_lost)
+{
+	*ret_lost = (git_oid){ .id = { 0 } };
+	return is_lost(git, rev, ret_lost) ? GIT_ENOTFOUND : git_revparse_single(ret, git->repo, rev);
 }
 
 int ff_git_rev(struct ff_git *git, const char *rev, char *ret_oid, struct ff_err *err)
 {
 	FF_AUTO(git_object_auto) git_object *any = NULL, *commit = NULL;
-	git_oid oid;
+	git_oid oid, lost = { .id = { 0 } };
 	int rc;
 
 	if (strlen(rev) == GIT_OID_HEXSZ && git_oid_fromstr(&oid, rev) == 0)
 		rc = git_object_lookup(&any, git->repo, &oid, GIT_OBJECT_ANY);
 	else
-		rc = git_revparse_single(&any, git->repo, rev);
+		rc = ff_git_lib_rev(git, rev, &any, &lost);
+	if (rc == GIT_ENOTFOUND && !git_oid_is_zero(&lost))
+		return ff_git_lib_unread(git, &lost, rc, err);
 	if (rc == GIT_ENOTFOUND)
-		return no_revision(git, rev, err);
+		return ff_err_set(err, FF_E_NOT_FOUND, "no revision '%.120s' in %s", rev, git->path);
 	if (rc == GIT_EAMBIGUOUS || rc == GIT_EINVALIDSPEC)
 		return ff_err_set(err, FF_E_INVALID, "'%.120s' is no revision, or one of several", rev);
 	if (rc == 0 && git_object_type(any) == GIT_OBJECT_COMMIT) {
