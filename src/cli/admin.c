@@ -30,13 +30,10 @@ static void print_row(struct ff_table *t, const json_t *row)
 int ff_cli_admin(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
 {
 	static const struct ff_column columns[] = { { "TIME", 0 }, { "WHO", 8 }, { "ACTION", 0 }, { "JOB", 0 }, { "WHAT", 12 } };
-	FF_AUTO(ff_table_free) struct ff_table *t = ff_table_new(columns, FF_ARRAY_LEN(columns));
 	const char *limit = ff_args_value(args, FF_CLI_OPT_LIMIT);
 	FF_AUTO(ff_json_drop) json_t *rows = json_array();
 	struct ff_talk_ask ask = { .command = "audit", .on_item = ff_talk_collect, .arg = rows };
 	int64_t n = 50;
-	json_t *row;
-	size_t i;
 
 	if (strcmp(args->operand[0], "audit"))
 		return ff_err_set(err, FF_E_USAGE, "admin knows audit, not '%s'", args->operand[0]);
@@ -45,12 +42,6 @@ int ff_cli_admin(struct ff_cli *cli, const struct ff_args *args, struct ff_err *
 	ask.args = json_pack("{s:I}", "limit", (json_int_t)n);
 	if (ff_talk_once(cli, args, &ask, NULL, err) < 0)
 		return -1;
-	if (ff_args_value(args, FF_CLI_OPT_JSON)) {
-		ff_print_json(&cli->out, rows);
-		return 0;
-	}
-	json_array_foreach(rows, i, row)
-		print_row(t, row);
-	ff_table_print(t, &cli->out);
+	ff_view_rows(&cli->out, ff_args_value(args, FF_CLI_OPT_JSON), rows, columns, FF_ARRAY_LEN(columns), print_row);
 	return 0;
 }

@@ -146,31 +146,26 @@ static int drop(struct ff_cli *cli, const struct ff_args *args, struct ff_err *e
 
 /* --- list, rotate ------------------------------------------------------------------ */
 
+static void print_row(struct ff_table *t, const json_t *row)
+{
+	FF_AUTO(ff_free) char *repo = ff_view_name(row, "repo");
+
+	ff_table_cell(t, FF_PLAIN, ff_view_str(row, "name"));
+	ff_table_cell(t, FF_PLAIN, ff_view_str(row, "kind"));
+	ff_table_cell(t, FF_PLAIN, ff_view_str(row, "changed"));
+	ff_table_cell(t, FF_PLAIN, ff_view_str(row, "key"));
+	ff_table_cell(t, FF_PLAIN, repo);
+}
+
 static int list(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
 {
 	static const struct ff_column columns[] = { { "NAME", 8 }, { "KIND", 0 }, { "CHANGED", 0 }, { "MASTER KEY", 0 }, { "REPOSITORY", 12 } };
-	FF_AUTO(ff_table_free) struct ff_table *t = ff_table_new(columns, FF_ARRAY_LEN(columns));
 	FF_AUTO(ff_json_drop) json_t *rows = json_array();
 	const struct ff_talk_ask ask = { .command = "secret-list", .on_item = ff_talk_collect, .arg = rows };
-	json_t *row;
-	size_t i;
 
 	if (ff_talk_once(cli, args, &ask, NULL, err) < 0)
 		return -1;
-	if (ff_args_value(args, FF_CLI_OPT_JSON)) {
-		ff_print_json(&cli->out, rows);
-		return 0;
-	}
-	json_array_foreach(rows, i, row) {
-		FF_AUTO(ff_free) char *repo = ff_view_name(row, "repo");
-
-		ff_table_cell(t, FF_PLAIN, ff_view_str(row, "name"));
-		ff_table_cell(t, FF_PLAIN, ff_view_str(row, "kind"));
-		ff_table_cell(t, FF_PLAIN, ff_view_str(row, "changed"));
-		ff_table_cell(t, FF_PLAIN, ff_view_str(row, "key"));
-		ff_table_cell(t, FF_PLAIN, repo);
-	}
-	ff_table_print(t, &cli->out);
+	ff_view_rows(&cli->out, ff_args_value(args, FF_CLI_OPT_JSON), rows, columns, FF_ARRAY_LEN(columns), print_row);
 	return 0;
 }
 

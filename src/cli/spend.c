@@ -16,13 +16,6 @@
 #define ROWS_DEFAULT 50
 #define ROWS_MOST 10000
 
-static void number_cell(struct ff_table *t, const json_t *row, const char *key)
-{
-	FF_AUTO(ff_free) char *text = ff_asprintf("%" PRId64, ff_view_int(row, key));
-
-	ff_table_cell(t, FF_PLAIN, text);
-}
-
 static void money_cell(struct ff_table *t, const json_t *row)
 {
 	char text[FF_MONEY_TEXT];
@@ -31,17 +24,27 @@ static void money_cell(struct ff_table *t, const json_t *row)
 	ff_table_cell(t, FF_PLAIN, text);
 }
 
-static void spend_row(struct ff_table *t, const json_t *row, bool by_day)
+static void spend_cells(struct ff_table *t, const json_t *row, const char *name)
 {
-	FF_AUTO(ff_free) char *name = by_day ? ff_memdup0(ff_view_str(row, "day"), strlen(ff_view_str(row, "day"))) : ff_view_name(row, "name");
-
 	ff_table_cell(t, FF_PLAIN, *name ? name : "-");
-	number_cell(t, row, "requests");
-	number_cell(t, row, "tokens_in");
-	number_cell(t, row, "tokens_out");
-	number_cell(t, row, "cache_read");
-	number_cell(t, row, "cache_write");
+	ff_view_number_cell(t, row, "requests");
+	ff_view_number_cell(t, row, "tokens_in");
+	ff_view_number_cell(t, row, "tokens_out");
+	ff_view_number_cell(t, row, "cache_read");
+	ff_view_number_cell(t, row, "cache_write");
 	money_cell(t, row);
+}
+
+static void day_row(struct ff_table *t, const json_t *row)
+{
+	spend_cells(t, row, ff_view_str(row, "day"));
+}
+
+static void name_row(struct ff_table *t, const json_t *row)
+{
+	FF_AUTO(ff_free) char *name = ff_view_name(row, "name");
+
+	spend_cells(t, row, name);
 }
 
 static int number_of(const struct ff_args *args, enum ff_cli_opt opt, const char *name, int64_t most, int64_t *n, struct ff_err *err)
@@ -60,46 +63,28 @@ static void conflicts_row(struct ff_table *t, const json_t *row)
 	FF_AUTO(ff_free) char *ms = ff_asprintf("%" PRId64 ".%" PRId64, us / 1000, us / 100 % 10);
 
 	ff_table_cell(t, FF_PLAIN, *name ? name : "-");
-	number_cell(t, row, "tried");
-	number_cell(t, row, "solved");
-	number_cell(t, row, "refused");
-	number_cell(t, row, "failed");
-	number_cell(t, row, "tokens_in");
-	number_cell(t, row, "tokens_out");
+	ff_view_number_cell(t, row, "tried");
+	ff_view_number_cell(t, row, "solved");
+	ff_view_number_cell(t, row, "refused");
+	ff_view_number_cell(t, row, "failed");
+	ff_view_number_cell(t, row, "tokens_in");
+	ff_view_number_cell(t, row, "tokens_out");
 	money_cell(t, row);
 	ff_table_cell(t, FF_PLAIN, ms);
 }
 
-static int print_conflicts(struct ff_cli *cli, const struct ff_args *args, const json_t *rows)
-{
-	static const struct ff_column columns[] = { { "BY", 8 }, { "TRIED", 0 }, { "SOLVED", 0 }, { "REFUSED", 0 }, { "FAILED", 0 }, { "INPUT", 0 },
-						    { "OUTPUT", 0 }, { "COST", 0 }, { "MS", 0 } };
-	FF_AUTO(ff_table_free) struct ff_table *t = ff_table_new(columns, FF_ARRAY_LEN(columns));
-	json_t *row;
-	size_t i;
-
-	if (ff_args_value(args, FF_CLI_OPT_JSON)) {
-		ff_print_json(&cli->out, rows);
-		return 0;
-	}
-	json_array_foreach(rows, i, row)
-		conflicts_row(t, row);
-	ff_table_print(t, &cli->out);
-	return 0;
-}
+static const struct ff_column spend_columns[] = { { "BY", 8 }, { "REQUESTS", 0 }, { "INPUT", 0 }, { "OUTPUT", 0 }, { "CACHE READ", 0 },
+						  { "CACHE WRITE", 0 }, { "COST", 0 } };
+static const struct ff_column conflict_columns[] = { { "BY", 8 }, { "TRIED", 0 }, { "SOLVED", 0 }, { "REFUSED", 0 }, { "FAILED", 0 },
+						     { "INPUT", 0 }, { "OUTPUT", 0 }, { "COST", 0 }, { "MS", 0 } };
 
 int ff_cli_stats(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
 {
-	static const struct ff_column columns[] = { { "BY", 8 }, { "REQUESTS", 0 }, { "INPUT", 0 }, { "OUTPUT", 0 }, { "CACHE READ", 0 },
-						    { "CACHE WRITE", 0 }, { "COST", 0 } };
-	FF_AUTO(ff_table_free) struct ff_table *t = ff_table_new(columns, FF_ARRAY_LEN(columns));
 	FF_AUTO(ff_json_drop) json_t *rows = json_array();
-	bool conflicts = !strcmp(args->operand[0], "conflicts");
+	bool conflicts = !strcmp(args->operand[0], "conflicts"), as_json = ff_args_value(args, FF_CLI_OPT_JSON);
 	struct ff_talk_ask ask = { .command = conflicts ? "conflicts" : "spend", .on_item = ff_talk_collect, .arg = rows };
 	const char *by = ff_args_value(args, FF_CLI_OPT_BY);
 	int64_t days = DAYS_DEFAULT, most = ROWS_DEFAULT;
-	json_t *row;
-	size_t i;
 
 	if (strcmp(args->operand[0], "spend") && !conflicts)
 		return ff_err_set(err, FF_E_USAGE, "stats knows spend and conflicts, not '%s'", args->operand[0]);
@@ -113,29 +98,24 @@ int ff_cli_stats(struct ff_cli *cli, const struct ff_args *args, struct ff_err *
 	if (ff_talk_once(cli, args, &ask, NULL, err) < 0)
 		return -1;
 	if (conflicts)
-		return print_conflicts(cli, args, rows);
-	if (ff_args_value(args, FF_CLI_OPT_JSON)) {
-		ff_print_json(&cli->out, rows);
-		return 0;
-	}
-	json_array_foreach(rows, i, row)
-		spend_row(t, row, !strcmp(by, "day"));
-	ff_table_print(t, &cli->out);
+		ff_view_rows(&cli->out, as_json, rows, conflict_columns, FF_ARRAY_LEN(conflict_columns), conflicts_row);
+	else
+		ff_view_rows(&cli->out, as_json, rows, spend_columns, FF_ARRAY_LEN(spend_columns), strcmp(by, "day") ? name_row : day_row);
 	return 0;
 }
 
 static void request_row(struct ff_table *t, const json_t *row)
 {
 	ff_table_cell(t, FF_PLAIN, ff_view_str(row, "at"));
-	number_cell(t, row, "attempt");
+	ff_view_number_cell(t, row, "attempt");
 	ff_table_cell(t, FF_PLAIN, ff_view_str(row, "model"));
 	ff_table_cell(t, FF_PLAIN, ff_view_str(row, "outcome"));
-	number_cell(t, row, "tokens_in");
-	number_cell(t, row, "tokens_out");
-	number_cell(t, row, "cache_read");
-	number_cell(t, row, "cache_write");
+	ff_view_number_cell(t, row, "tokens_in");
+	ff_view_number_cell(t, row, "tokens_out");
+	ff_view_number_cell(t, row, "cache_read");
+	ff_view_number_cell(t, row, "cache_write");
 	money_cell(t, row);
-	number_cell(t, row, "latency_ms");
+	ff_view_number_cell(t, row, "latency_ms");
 }
 
 /* Page by page; core gives some at a time. */
@@ -162,19 +142,10 @@ int ff_cli_log_model(struct ff_cli *cli, const struct ff_args *args, struct ff_e
 {
 	static const struct ff_column columns[] = { { "TIME", 0 }, { "TRY", 0 }, { "MODEL", 8 }, { "OUTCOME", 0 }, { "INPUT", 0 },
 		{ "OUTPUT", 0 }, { "CACHE READ", 0 }, { "CACHE WRITE", 0 }, { "COST", 0 }, { "MS", 0 } };
-	FF_AUTO(ff_table_free) struct ff_table *t = ff_table_new(columns, FF_ARRAY_LEN(columns));
 	FF_AUTO(ff_json_drop) json_t *rows = json_array();
-	json_t *row;
-	size_t i;
 
 	if (all_requests(cli, args, rows, err) < 0)
 		return -1;
-	if (ff_args_value(args, FF_CLI_OPT_JSON)) {
-		ff_print_json(&cli->out, rows);
-		return 0;
-	}
-	json_array_foreach(rows, i, row)
-		request_row(t, row);
-	ff_table_print(t, &cli->out);
+	ff_view_rows(&cli->out, ff_args_value(args, FF_CLI_OPT_JSON), rows, columns, FF_ARRAY_LEN(columns), request_row);
 	return 0;
 }

@@ -76,21 +76,12 @@ static void print_row(struct ff_table *t, const json_t *row)
 static int list(struct ff_cli *cli, const struct ff_args *args, struct ff_err *err)
 {
 	static const struct ff_column columns[] = { { "TOKEN", 0 }, { "USER", 8 }, { "SCOPE", 0 }, { "REPOS", 0 }, { "UNTIL", 0 }, { "LABEL", 8 } };
-	FF_AUTO(ff_table_free) struct ff_table *t = ff_table_new(columns, FF_ARRAY_LEN(columns));
 	FF_AUTO(ff_json_drop) json_t *rows = json_array();
 	struct ff_talk_ask ask = { .command = "token-list", .on_item = ff_talk_collect, .arg = rows };
-	json_t *row;
-	size_t i;
 
 	if (ff_talk_once(cli, args, &ask, NULL, err) < 0)
 		return -1;
-	if (ff_args_value(args, FF_CLI_OPT_JSON)) {
-		ff_print_json(&cli->out, rows);
-		return 0;
-	}
-	json_array_foreach(rows, i, row)
-		print_row(t, row);
-	ff_table_print(t, &cli->out);
+	ff_view_rows(&cli->out, ff_args_value(args, FF_CLI_OPT_JSON), rows, columns, FF_ARRAY_LEN(columns), print_row);
 	return 0;
 }
 

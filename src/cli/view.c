@@ -53,6 +53,29 @@ enum ff_colour ff_view_state_colour(const char *word)
 	return FF_PLAIN;
 }
 
+void ff_view_number_cell(struct ff_table *t, const json_t *row, const char *key)
+{
+	FF_AUTO(ff_free) char *text = ff_asprintf("%" PRId64, ff_view_int(row, key));
+
+	ff_table_cell(t, FF_PLAIN, text);
+}
+
+void ff_view_rows(const struct ff_print *p, bool as_json, const json_t *rows, const struct ff_column *columns, size_t count,
+		  ff_view_row_fn fn)
+{
+	FF_AUTO(ff_table_free) struct ff_table *t = ff_table_new(columns, count);
+	json_t *row;
+	size_t i;
+
+	if (as_json) {
+		ff_print_json(p, rows);
+		return;
+	}
+	json_array_foreach(rows, i, row)
+		fn(t, row);
+	ff_table_print(t, p);
+}
+
 static const char *file_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');

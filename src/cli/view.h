@@ -8,6 +8,7 @@
  * newer daemon may say more or less than this program knows.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <jansson.h>
@@ -20,6 +21,12 @@ char *ff_view_name(const json_t *object, const char *key);
 const char *ff_view_str(const json_t *object, const char *key);
 int64_t ff_view_int(const json_t *object, const char *key); /* 0 when absent */
 enum ff_colour ff_view_state_colour(const char *state);
+/* A cell with the number, 0 when absent. */
+void ff_view_number_cell(struct ff_table *t, const json_t *row, const char *key);
+/* An array of objects, as it is or as a table: fn adds the cells of one. */
+typedef void (*ff_view_row_fn)(struct ff_table *t, const json_t *row);
+void ff_view_rows(const struct ff_print *p, bool as_json, const json_t *rows, const struct ff_column *columns, size_t count,
+		  ff_view_row_fn fn);
 
 /* The table of `list`. jobs: an array. */
 void ff_view_list(const struct ff_print *p, const json_t *jobs, int64_t now_ms);
