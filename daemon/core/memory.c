@@ -173,7 +173,7 @@ static void after_forget(struct ff_core *core, void *arg, bool ok)
 	json_t *entry = NULL;
 
 	if (!ok)
-		(void)ff_err_set(&err, FF_E_STORE, "the record cannot be written now: the entry is still in use");
+		(void)ff_err_set(&err, FF_E_STORE, "the record cannot be written now, and the entry is still in use: forget it again when flowforge doctor has no fault");
 	else
 		(void)whole(core, f->id, &entry, &err);
 	ff_reply_end(f->r, &err, entry);

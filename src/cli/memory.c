@@ -9,34 +9,19 @@
 #include "cli/talk.h"
 #include "cli/view.h"
 #include "ipc/ipc.h"
+#include "job/rung.h"
 
 #define LIST_MOST 1000
-#define RUNGS "none", "trivial", "memory", "structured", "model", "agent"
-
-static const char *rung(const json_t *entry)
-{
-	static const char *const names[] = { RUNGS };
-	int64_t n = ff_view_int(entry, "rung");
-
-	return n >= 0 && n < (int64_t)FF_ARRAY_LEN(names) ? names[n] : "?";
-}
-
-static void number_cell(struct ff_table *t, const json_t *row, const char *key)
-{
-	FF_AUTO(ff_free) char *text = ff_asprintf("%" PRId64, ff_view_int(row, key));
-
-	ff_table_cell(t, FF_PLAIN, text);
-}
 
 static void print_row(struct ff_table *t, const json_t *row)
 {
 	FF_AUTO(ff_free) char *repo = ff_view_name(row, "repo");
 	FF_AUTO(ff_free) char *path = ff_view_name(row, "path");
 
-	number_cell(t, row, "number");
-	ff_table_cell(t, FF_PLAIN, rung(row));
-	number_cell(t, row, "job");
-	number_cell(t, row, "uses");
+	ff_view_number_cell(t, row, "number");
+	ff_table_cell(t, FF_PLAIN, ff_rung_name(ff_view_int(row, "rung")));
+	ff_view_number_cell(t, row, "job");
+	ff_view_number_cell(t, row, "uses");
 	ff_table_cell(t, FF_PLAIN, json_is_string(json_object_get(row, "revoked")) ? "revoked" : ff_view_str(row, "used"));
 	ff_table_cell(t, FF_PLAIN, repo);
 	ff_table_cell(t, FF_PLAIN, path);
@@ -46,13 +31,10 @@ static int list(struct ff_cli *cli, const struct ff_args *args, struct ff_err *e
 {
 	static const struct ff_column columns[] = { { "ENTRY", 0 }, { "BY", 0 }, { "OF JOB", 0 }, { "USES", 0 }, { "USED", 0 },
 						    { "REPOSITORY", 8 }, { "FILE", 8 } };
-	FF_AUTO(ff_table_free) struct ff_table *t = ff_table_new(columns, FF_ARRAY_LEN(columns));
 	FF_AUTO(ff_json_drop) json_t *rows = json_array();
 	struct ff_talk_ask ask = { .command = "memory-list", .on_item = ff_talk_collect, .arg = rows };
 	const char *limit = ff_args_value(args, FF_CLI_OPT_LIMIT);
 	int64_t n = 0;
-	json_t *row;
-	size_t i;
 
 	if (limit && ff_num_i64(limit, 1, LIST_MOST, &n) < 0)
 		return ff_err_set(err, FF_E_USAGE, "--limit is a number from 1 to %d, not '%s'", LIST_MOST, limit);
@@ -61,13 +43,7 @@ static int list(struct ff_cli *cli, const struct ff_args *args, struct ff_err *e
 		(void)json_object_set_new(ask.args, "limit", json_integer(n));
 	if (ff_talk_once(cli, args, &ask, NULL, err) < 0)
 		return -1;
-	if (ff_args_value(args, FF_CLI_OPT_JSON)) {
-		ff_print_json(&cli->out, rows);
-		return 0;
-	}
-	json_array_foreach(rows, i, row)
-		print_row(t, row);
-	ff_table_print(t, &cli->out);
+	ff_view_rows(&cli->out, ff_args_value(args, FF_CLI_OPT_JSON), rows, columns, FF_ARRAY_LEN(columns), print_row);
 	return 0;
 }
 
@@ -88,7 +64,7 @@ static void print_entry(const struct ff_print *p, const json_t *entry)
 	size_t i;
 
 	(void)fprintf(p->f, "entry %" PRId64 " of job %" PRId64 " by the rung %s%s%s\n", ff_view_int(entry, "number"), ff_view_int(entry, "job"),
-		      rung(entry), *revoked ? ", revoked " : "", revoked);
+		      ff_rung_name(ff_view_int(entry, "rung")), *revoked ? ", revoked " : "", revoked);
 	ff_print_shown(p, FF_PLAIN, repo);
 	(void)fputs("  ", p->f);
 	ff_print_shown(p, FF_PLAIN, path);
@@ -125,8 +101,9 @@ int ff_cli_memory(struct ff_cli *cli, const struct ff_args *args, struct ff_err 
 {
 	const char *what = args->operand[0];
 
-	if (!strcmp(what, "list") && args->n_operand == 1)
-		return list(cli, args, err);
+	if (!strcmp(what, "list"))
+		return args->n_operand == 1 ? list(cli, args, err)
+					    : ff_err_set(err, FF_E_USAGE, "memory list takes no number: memory show NUMBER shows one entry");
 	if (!strcmp(what, "show"))
 		return one(cli, args, "memory-show", err);
 	if (!strcmp(what, "forget"))

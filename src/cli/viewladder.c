@@ -6,18 +6,10 @@
 #include "base/text.h"
 #include "cli/view.h"
 #include "ipc/ipc.h"
+#include "job/rung.h"
 
 #define OID_SHOWN 10
 #define COLUMNS 160
-
-static const char *const rungs[] = { "none", "trivial", "memory", "structured", "model" };
-
-static const char *rung_name(const json_t *try)
-{
-	int64_t n = ff_view_int(try, "rung");
-
-	return n > 0 && n < (int64_t)FF_ARRAY_LEN(rungs) ? rungs[n] : "rung";
-}
 
 static void lines(const struct ff_print *p, const char *before, const json_t *list)
 {
@@ -45,7 +37,7 @@ static void print_try(const struct ff_print *p, const json_t *t)
 	int64_t tokens = ff_view_int(t, "tokens_in") + ff_view_int(t, "tokens_out"), us = ff_view_int(t, "time_us");
 	char money[FF_MONEY_TEXT];
 
-	(void)fprintf(p->f, "    line %" PRId64 ": %s: %s%s%s%s, %" PRId64 ".%" PRId64 " ms", ff_view_int(t, "line"), rung_name(t), outcome,
+	(void)fprintf(p->f, "    line %" PRId64 ": %s: %s%s%s%s, %" PRId64 ".%" PRId64 " ms", ff_view_int(t, "line"), ff_rung_name(ff_view_int(t, "rung")), outcome,
 		      *how ? " (" : "", how_shown, *how ? ")" : "", us / 1000, us / 100 % 10);
 	if (json_is_integer(json_object_get(t, "confidence")))
 		(void)fprintf(p->f, ", sure to %" PRId64 " %%", ff_view_int(t, "confidence"));

@@ -7,16 +7,6 @@
 #include "base/num.h"
 #include "base/text.h"
 
-static const char *const rung_names[] = {
-	[FF_RUNG_NONE] = "none", [FF_RUNG_TRIVIAL] = "trivial", [FF_RUNG_MEMORY] = "memory", [FF_RUNG_STRUCTURED] = "structured",
-	[FF_RUNG_MODEL] = "model",
-};
-
-const char *ff_rung_name(enum ff_rung rung)
-{
-	return (size_t)rung < FF_ARRAY_LEN(rung_names) ? rung_names[rung] : "none";
-}
-
 const char *ff_try_name(enum ff_try outcome)
 {
 	switch (outcome) {

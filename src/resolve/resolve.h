@@ -26,16 +26,14 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "job/rung.h"
 #include "merge/proof.h"
 
 struct ff_region;
 
-enum ff_rung { FF_RUNG_NONE = 0, FF_RUNG_TRIVIAL = 1, FF_RUNG_MEMORY = 2, FF_RUNG_STRUCTURED = 3, FF_RUNG_MODEL = 4 };
-#define FF_RUNG_LAST FF_RUNG_MODEL
 #define FF_RUNG_BIT(rung) (1u << (rung))
 /* Those that need nobody else. */
 #define FF_RUNGS_RULES (FF_RUNG_BIT(FF_RUNG_TRIVIAL) | FF_RUNG_BIT(FF_RUNG_STRUCTURED))
-const char *ff_rung_name(enum ff_rung rung); /* "none", "trivial", "memory", "structured", "model" */
 /* "1", "1,3", "1-4"; "none" or "": no rung. FF_E_INVALID: numbers from 1 to 4. */
 int ff_rungs_read(const char *text, unsigned *ret_rungs, struct ff_err *err);
 

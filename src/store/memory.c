@@ -109,7 +109,7 @@ int ff_memory_revoke(struct ff_store *s, int64_t id, int64_t now_ms, struct ff_e
 	ff_bind_int(&q, 2, now_ms);
 	if (ff_stmt_run(&q, err) < 0)
 		return -1;
-	return ff_changes(s) ? 0 : ff_err_set(err, FF_E_NOT_FOUND, "the memory has no entry %lld", (long long)id);
+	return ff_changes(s) ? 0 : ff_err_set(err, FF_E_NOT_FOUND, "the memory has no entry %lld: flowforge memory list shows those it has", (long long)id);
 }
 
 /* The columns of a row: id, repo, key, path, rung, job, created, used, uses, revoked; then the texts, if they were asked for. */
@@ -155,7 +155,7 @@ int ff_memory_get(struct ff_store *s, int64_t id, ff_memory_fn fn, void *arg, st
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
-		return ff_err_set(err, FF_E_NOT_FOUND, "the memory has no entry %lld", (long long)id);
+		return ff_err_set(err, FF_E_NOT_FOUND, "the memory has no entry %lld: flowforge memory list shows those it has", (long long)id);
 	give(&q, true, fn, arg);
 	ff_stmt_done(&q);
 	return 0;
