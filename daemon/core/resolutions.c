@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "daemon/core/control.h"
 #include "daemon/core/vault.h"
+#include "job/rung.h"
 
 #define TRIES_MAX 1000  /* in one message */
 #define TEXT_BYTES 8192 /* of one text that is kept */
@@ -38,8 +39,8 @@ static int text_of(const struct taken *t, const json_t *o, const char *key, char
 		return -1;
 	clean = text ? ff_redact_text(ff_vault_redact(t->core), text) : NULL;
 	*ret = clean ? clean : ff_steal(&text);
-	if (*ret && strlen(*ret) > TEXT_BYTES)
-		(*ret)[TEXT_BYTES] = '\0';
+	if (*ret)
+		(*ret)[ff_utf8_cut(*ret, strlen(*ret), TEXT_BYTES)] = '\0';
 	return 0;
 }
 
@@ -232,12 +233,10 @@ struct sums {
 
 static void on_sum(void *arg, const struct ff_resolution_sum *s)
 {
-	static const char *const rungs[] = { "none", "trivial", "memory", "structured", "model", "agent" };
 	struct sums *all = arg;
-	bool known = s->rung >= 0 && s->rung < (int64_t)FF_ARRAY_LEN(rungs);
 
 	(void)json_array_append_new(all->rows, json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name",
-		all->by == FF_RESOLUTION_BY_RUNG ? json_string(known ? rungs[s->rung] : "?") : ff_json_from_bytes(s->name),
+		all->by == FF_RESOLUTION_BY_RUNG ? json_string(ff_rung_name(s->rung)) : ff_json_from_bytes(s->name),
 		"tried", (json_int_t)s->tried, "solved", (json_int_t)s->solved, "refused", (json_int_t)s->refused, "failed",
 		(json_int_t)s->failed, "tokens_in", (json_int_t)s->tokens_in, "tokens_out", (json_int_t)s->tokens_out, "cost_microusd",
 		(json_int_t)s->cost_microusd, "time_us", (json_int_t)s->time_us));

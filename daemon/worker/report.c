@@ -88,10 +88,7 @@ static size_t piece(const char *text, size_t n)
 	eol = memrchr(text, '\n', LOG_PIECE);
 	if (eol)
 		return (size_t)(eol - text) + 1;
-	n = LOG_PIECE;
-	while (n > LOG_PIECE - 4 && ((unsigned char)text[n] & 0xc0) == 0x80)
-		n--;
-	return n;
+	return ff_utf8_cut(text, n, LOG_PIECE);
 }
 
 void ff_report_log(struct ff_run *run, const char *stream, const char *text)

@@ -55,6 +55,17 @@ bool ff_utf8_valid(const void *p, size_t n)
 	return true;
 }
 
+size_t ff_utf8_cut(const char *p, size_t n, size_t most)
+{
+	size_t at = most;
+
+	if (n <= most)
+		return n;
+	while (at && most - at < 3 && ((unsigned char)p[at] & 0xc0) == 0x80)
+		at--;
+	return ((unsigned char)p[at] & 0xc0) == 0x80 ? most : at; /* no character is that long: these are other bytes */
+}
+
 /*
  * Characters that change how the text around them is shown, or show nothing:
  * C0, DEL, C1, and of Unicode's Cf, Zl, Zp and filler characters those a

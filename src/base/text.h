@@ -17,6 +17,8 @@ struct ff_buf;
 bool ff_utf8_valid(const void *p, size_t n);
 /* Length of the valid UTF-8 sequence at p (1 to 4), 0 when there is none. Sets *ret_cp. */
 unsigned ff_utf8_next(const char *p, size_t n, unsigned *ret_cp);
+/* How much of p may be kept when it is to be at most `most` bytes, without the half of a character at the end. */
+size_t ff_utf8_cut(const char *p, size_t n, size_t most);
 
 /* Whether a code point shows nothing itself, or changes how what is around it is shown; also every control character. */
 bool ff_text_hidden(unsigned cp);

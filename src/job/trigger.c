@@ -123,12 +123,7 @@ char *ff_spec_source_name(const struct ff_policy *p, const char *ref)
 
 	if (n == 0)
 		return ff_strdup("branch");
-	if (n > FF_SOURCE_NAME_MAX) {
-		n = FF_SOURCE_NAME_MAX;
-		while (n > FF_SOURCE_NAME_MAX - 3 && ((unsigned char)name[n] & 0xc0) == 0x80)
-			n--; /* not in the middle of a character */
-	}
-	s = ff_memdup0(name, n);
+	s = ff_memdup0(name, ff_utf8_cut(name, n, FF_SOURCE_NAME_MAX));
 	for (char *slash = s; (slash = strchr(slash, '/'));)
 		*slash = '-';
 	return s;

@@ -81,11 +81,7 @@ static bool taken(const struct ff_prompt *w, unsigned number)
 
 static void message(const struct parts *p, const char *name, const char *text)
 {
-	size_t n = strlen(text);
-
-	while (n > MESSAGE_BYTES || (n && n < strlen(text) && ((unsigned char)text[n] & 0xc0) == 0x80))
-		n = n > MESSAGE_BYTES ? MESSAGE_BYTES : n - 1;
-	part(p, name, text, n);
+	part(p, name, text, ff_utf8_cut(text, strlen(text), MESSAGE_BYTES));
 }
 
 /* Whole lines of the target, half of what is allowed on each side. */

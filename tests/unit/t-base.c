@@ -308,6 +308,18 @@ static void test_utf8(void **state)
 	assert_true(ff_utf8_valid("a\0b", 3));
 }
 
+static void test_utf8_cut(void **state)
+{
+	static const char euro[] = "a\xe2\x82\xac" "b", clef[] = "\xf0\x9d\x84\x9e";
+
+	(void)state;
+	for (size_t most = 0; most < 8; most++) {
+		assert_int_equal(ff_utf8_cut(euro, 5, most), most >= 5 ? 5 : most == 4 ? 4 : most ? 1 : 0);
+		assert_int_equal(ff_utf8_cut(clef, 4, most), most >= 4 ? 4 : 0);
+		assert_int_equal(ff_utf8_cut("\x80\x80\x80\x80\x80\x80\x80\x80", 8, most), most); /* no text: nothing to keep whole */
+	}
+}
+
 /* Every byte, and the code points that change how text is shown, through each kind of output. */
 static void test_every_byte(void **state)
 {
@@ -522,7 +534,7 @@ int main(void)
 		cmocka_unit_test(test_drop_code), cmocka_unit_test(test_err), cmocka_unit_test(test_err_cut),
 		cmocka_unit_test(test_err_table), cmocka_unit_test(test_i64),
 		cmocka_unit_test(test_size_and_duration), cmocka_unit_test(test_digits), cmocka_unit_test(test_bool_and_hex),
-		cmocka_unit_test(test_clock), cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_clock), cmocka_unit_test(test_utf8), cmocka_unit_test(test_utf8_cut),
 		cmocka_unit_test(test_every_byte), cmocka_unit_test(test_shown), cmocka_unit_test(test_json),
 		cmocka_unit_test(test_base64), cmocka_unit_test(test_glob),
 		cmocka_unit_test(test_ref_names), cmocka_unit_test(test_oids),
