@@ -2,10 +2,7 @@
 /* See gate.h. */
 #include "daemon/worker/gate.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -39,36 +36,6 @@ int ff_gate_command(struct ff_run *run, const char *base, char **ret, struct ff_
 	if (memchr(script.data, '\0', script.len))
 		return ff_err_set(err, FF_E_INVALID, "gate.file: %s of the target is no script", file);
 	*ret = ff_buf_take(&script);
-	return 0;
-}
-
-/* A checkout that belongs to the job's account, as the one that the agent had. */
-static int check_out(struct ff_run *run, const char *folder, const char *commit, struct ff_err *err)
-{
-	struct ff_git_checkout what = {
-		.commit = commit, .uid = -1, .gid = -1,
-		.max_files = ff_conf_int(run->conf, FF_CONF_RESULT_MAX_FILES),
-		.max_bytes = ff_conf_int(run->conf, FF_CONF_RESULT_MAX_BYTES),
-		.max_depth = ff_conf_int(run->conf, FF_CONF_RESULT_MAX_DEPTH),
-	};
-	FF_AUTO(ff_close) int fd = -1;
-
-	if (ff_dir_remove(folder, err) < 0)
-		return -1;
-	if (mkdir(folder, 0700) < 0)
-		return ff_err_errno(err, "%s", folder);
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return ff_err_errno(err, "%s", folder);
-	what.folder_fd = fd;
-	if (run->spec.uid) {
-		what.uid = run->spec.uid;
-		what.gid = run->spec.gid;
-	}
-	if (ff_git_checkout(run->git, &what, NULL, err) < 0)
-		return -1;
-	if ((run->spec.uid && fchown(fd, run->spec.uid, run->spec.gid) < 0) || fchmod(fd, 0755) < 0)
-		return ff_err_errno(err, "%s", folder);
 	return 0;
 }
 
@@ -115,7 +82,7 @@ int ff_gate_run(struct ff_run *run, const char *command, const char *commit, boo
 {
 	FF_AUTO(ff_free) char *folder = ff_path_join(run->dir, FOLDER);
 	struct ff_err why = { 0 };
-	int rc = check_out(run, folder, commit, err);
+	int rc = ff_place_check_out(run, folder, commit, err);
 
 	if (rc == 0)
 		rc = run_it(run, folder, command, ret_green, ret_output, err);

@@ -119,27 +119,28 @@ static int clear(const struct ff_run *run, struct ff_err *err)
 	       ff_dir_remove(session, err) ? -1 : 0;
 }
 
-static int open_new_ws(const struct ff_run *run, int *ret_fd, struct ff_err *err)
+static int open_new(const char *folder, int *ret_fd, struct ff_err *err)
 {
-	if (mkdir(run->ws, 0700))
-		return ff_err_errno(err, "%s", run->ws);
-	*ret_fd = open(run->ws, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return *ret_fd < 0 ? ff_err_errno(err, "%s", run->ws) : 0;
+	if (ff_dir_remove(folder, err) < 0)
+		return -1;
+	if (mkdir(folder, 0700))
+		return ff_err_errno(err, "%s", folder);
+	*ret_fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return *ret_fd < 0 ? ff_err_errno(err, "%s", folder) : 0;
 }
 
-int ff_place_build(struct ff_run *run, struct ff_err *err)
+int ff_place_check_out(const struct ff_run *run, const char *folder, const char *commit, struct ff_err *err)
 {
 	const struct ff_conf *c = run->conf;
 	FF_AUTO(ff_close) int fd = -1;
-	FF_AUTO(ff_free) char *marker = marker_text(run);
 	struct ff_git_checkout what = {
-		.commit = run->task.source_oid, .uid = -1, .gid = -1,
+		.commit = commit, .uid = -1, .gid = -1,
 		.max_files = ff_conf_int(c, FF_CONF_RESULT_MAX_FILES),
 		.max_bytes = ff_conf_int(c, FF_CONF_RESULT_MAX_BYTES),
 		.max_depth = ff_conf_int(c, FF_CONF_RESULT_MAX_DEPTH),
 	};
 
-	if (clear(run, err) || open_new_ws(run, &fd, err))
+	if (open_new(folder, &fd, err))
 		return -1;
 	what.folder_fd = fd;
 	if (run->spec.uid) {
@@ -149,10 +150,17 @@ int ff_place_build(struct ff_run *run, struct ff_err *err)
 	/* The folder itself goes to the job last, so that only we can write while it is filled. */
 	if (ff_git_checkout(run->git, &what, NULL, err))
 		return -1;
-	if (run->spec.uid && fchown(fd, run->spec.uid, run->spec.gid))
-		return ff_err_errno(err, "%s", run->ws);
-	if (fchmod(fd, 0755))
-		return ff_err_errno(err, "%s", run->ws);
+	if ((run->spec.uid && fchown(fd, run->spec.uid, run->spec.gid)) || fchmod(fd, 0755))
+		return ff_err_errno(err, "%s", folder);
+	return 0;
+}
+
+int ff_place_build(struct ff_run *run, struct ff_err *err)
+{
+	FF_AUTO(ff_free) char *marker = marker_text(run);
+
+	if (clear(run, err) || ff_place_check_out(run, run->ws, run->task.source_oid, err))
+		return -1;
 	return marker ? ff_place_note(run, MARKER, marker, err) : 0;
 }
 

@@ -71,6 +71,8 @@ int ff_place_open(struct ff_run *run, struct ff_err *err);
  */
 bool ff_place_kept(const struct ff_run *run);
 /* Throws away what is there and checks the source commit out. */
+/* The files of the commit in a new folder, which was not there before or is removed first; they are the job's account's. */
+int ff_place_check_out(const struct ff_run *run, const char *folder, const char *commit, struct ff_err *err);
 int ff_place_build(struct ff_run *run, struct ff_err *err);
 int ff_place_remove(const struct ff_conf *conf, int64_t job, struct ff_err *err);
 /* Small texts that an attempt leaves for the next. ret NULL when it is not there. */
