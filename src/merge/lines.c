@@ -270,3 +270,21 @@ void ff_lines_set_fini(struct ff_lines_set *set)
 	}
 	*set = (struct ff_lines_set){ 0 };
 }
+
+void ff_lines_align(const struct ff_lines_change *ch, size_t n, uint32_t n_a, uint32_t *a_to_b, uint32_t *b_to_a)
+{
+	uint32_t a = 0, b = 0;
+
+	for (size_t i = 0; i <= n; i++) {
+		uint32_t to = i < n ? ch[i].at_a : n_a;
+
+		for (; a < to; a++, b++) {
+			a_to_b[a] = b;
+			b_to_a[b] = a;
+		}
+		if (i < n) {
+			a = ch[i].at_a + ch[i].n_a;
+			b = ch[i].at_b + ch[i].n_b;
+		}
+	}
+}

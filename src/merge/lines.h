@@ -99,6 +99,8 @@ struct ff_lines_diff {
 /* The changes from a to b in order; freed by ff_free. */
 int ff_lines_compare(struct ff_lines_diff *diff, const struct ff_lines_range *a, const struct ff_lines_range *b,
 		     struct ff_lines_change **ret_changes, size_t *ret_n, struct ff_err *err);
+/* Lines that both have, between the changes from one to the other: which of b each of a is, and the other way round. */
+void ff_lines_align(const struct ff_lines_change *ch, size_t n, uint32_t n_a, uint32_t *a_to_b, uint32_t *b_to_a);
 void ff_lines_diff_fini(struct ff_lines_diff *diff);
 
 #endif

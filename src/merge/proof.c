@@ -109,22 +109,6 @@ static int read_text(struct ff_proof_run *run, uint32_t mode, const struct ff_me
 
 /* --- paths */
 
-static bool only_white_space(const struct ff_merge_bytes *a, const struct ff_merge_bytes *b)
-{
-	size_t i = 0, j = 0;
-
-	for (;;) {
-		while (i < a->len && ff_words_blank((char)a->data[i]))
-			i++;
-		while (j < b->len && ff_words_blank((char)b->data[j]))
-			j++;
-		if (i == a->len || j == b->len)
-			return i == a->len && j == b->len;
-		if (a->data[i++] != b->data[j++])
-			return false;
-	}
-}
-
 /* Deleted by one side, and by the other no more than spaced another way: the deletion is the answer. */
 static int check_deleted(struct ff_proof_run *run, const struct ff_merge_conflict *c, const struct ff_proof_entry *x,
 			 struct ff_err *err)
@@ -139,7 +123,7 @@ static int check_deleted(struct ff_proof_run *run, const struct ff_merge_conflic
 	if (read_text(run, c->base.mode, &c->base.id, &base, err) < 0 ||
 	    read_text(run, left->mode, &left->id, &now, err) < 0)
 		return -1;
-	if (!only_white_space(&base, &now))
+	if (!ff_words_like((const char *)base.data, base.len, (const char *)now.data, now.len))
 		ff_proof_say(run, c->target.mode ? FF_PROOF_DROPPED_TARGET : FF_PROOF_DROPPED_CHANGE, c->path, 0,
 			     "what it changed in a file that the other side deleted", 53);
 	return 0;

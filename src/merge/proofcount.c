@@ -85,25 +85,6 @@ static int compare(struct count *c, int a, int b, struct ff_lines_change **ret, 
 	return ff_lines_compare(&c->diff, &ra, &rb, ret, ret_n, err);
 }
 
-/* Lines that both have, between the changes from one to the other. */
-static void align(const struct ff_lines_change *ch, size_t n, uint32_t n_a, uint32_t *a_to_b, uint32_t *b_to_a)
-{
-	uint32_t a = 0, b = 0;
-
-	for (size_t i = 0; i <= n; i++) {
-		uint32_t to = i < n ? ch[i].at_a : n_a;
-
-		for (; a < to; a++, b++) {
-			a_to_b[a] = b;
-			b_to_a[b] = a;
-		}
-		if (i < n) {
-			a = ch[i].at_a + ch[i].n_a;
-			b = ch[i].at_b + ch[i].n_b;
-		}
-	}
-}
-
 /* Which new lines of a block stand for which old ones: the most alike, each once. */
 static void replace(struct count *c, int s, const struct ff_lines_change *ch)
 {
@@ -148,7 +129,7 @@ static int look_at(struct count *c, int s, struct ff_err *err)
 	c->by[s] = filled(c->n_base);
 	if (compare(c, 0, s, &ch, &n, err) < 0)
 		return -1;
-	align(ch, n, c->n_base, c->kept[s], side->base);
+	ff_lines_align(ch, n, c->n_base, c->kept[s], side->base);
 	for (size_t i = 0; i < n; i++)
 		if ((uint64_t)ch[i].n_a * ch[i].n_b <= REPLACE_MAX)
 			replace(c, s, &ch[i]);
@@ -181,7 +162,7 @@ static int pair_sides(struct count *c, struct ff_err *err)
 
 	if (compare(c, 1, 2, &ch, &n, err) < 0)
 		return -1;
-	align(ch, n, t->n, t->pair, h->pair);
+	ff_lines_align(ch, n, t->n, t->pair, h->pair);
 	for (uint32_t b = 0; b < c->n_base; b++) {
 		uint32_t i = c->kept[1][b], j = c->kept[2][b];
 

@@ -140,3 +140,19 @@ size_t ff_ids_common(const struct ff_ids *a, const struct ff_ids *b)
 	}
 	return common;
 }
+
+bool ff_words_like(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	size_t i = 0, j = 0;
+
+	for (;;) {
+		while (i < a_len && ff_words_blank(a[i]))
+			i++;
+		while (j < b_len && ff_words_blank(b[j]))
+			j++;
+		if (i == a_len || j == b_len)
+			return i == a_len && j == b_len;
+		if (a[i++] != b[j++])
+			return false;
+	}
+}

@@ -45,6 +45,8 @@ void ff_words_tokens(struct ff_words *words, const char *p, size_t n, struct ff_
 /* Where the token at p ends; p < end and no white space. */
 const char *ff_words_token_end(const char *p, const char *end);
 bool ff_words_blank(char c);
+/* The same but for white space. */
+bool ff_words_like(const char *a, size_t a_len, const char *b, size_t b_len);
 /* How often id stands in the list. */
 uint32_t ff_ids_count(const struct ff_ids *list, uint32_t id);
 bool ff_ids_equal(const struct ff_ids *a, const struct ff_ids *b);

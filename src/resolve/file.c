@@ -315,6 +315,15 @@ static bool at_fault(const struct file *f, size_t i)
 	return f->p->proof.n_refused > FF_PROOF_REASONS_MAX;
 }
 
+/* Somebody is at fault, or all are: what is refused must not be tried once more as it is. */
+static bool any_at_fault(const struct file *f)
+{
+	for (size_t i = 0; i < f->p->n_hunks; i++)
+		if (at_fault(f, i))
+			return true;
+	return false;
+}
+
 /* Its answer is taken back; whether it can climb on is seen then. */
 static void take_back(struct file *f, size_t i)
 {
@@ -331,6 +340,8 @@ static void take_back(struct file *f, size_t i)
 static int solve_hunks(struct file *f, struct ff_err *err)
 {
 	for (;;) {
+		bool named;
+
 		if (climb_all(f, err) < 0)
 			return -1;
 		if (f->p->n_solved < f->p->n_hunks || !f->p->n_hunks)
@@ -342,8 +353,9 @@ static int solve_hunks(struct file *f, struct ff_err *err)
 			return -1;
 		if (f->p->solved)
 			return 0;
+		named = any_at_fault(f);
 		for (size_t i = 0; i < f->p->n_hunks; i++)
-			if (at_fault(f, i))
+			if (!named || at_fault(f, i))
 				take_back(f, i);
 	}
 }
@@ -374,7 +386,7 @@ static int solve_deleted(struct file *f, struct ff_err *err)
 	rc = read_texts(f, err);
 	if (rc <= 0)
 		return rc;
-	f->p->solved = ff_region_like((const char *)f->text[0].data, f->text[0].len, (const char *)f->text[side].data,
+	f->p->solved = ff_words_like((const char *)f->text[0].data, f->text[0].len, (const char *)f->text[side].data,
 				      f->text[side].len);
 	return 0;
 }

@@ -12,25 +12,6 @@ static uint32_t *filled(size_t n)
 	return list;
 }
 
-/* Lines that both have, between the changes from one to the other. */
-static void align(const struct ff_lines_change *ch, size_t n, uint32_t n_a, uint32_t *a_to_b, uint32_t *b_to_a)
-{
-	uint32_t a = 0, b = 0;
-
-	for (size_t i = 0; i <= n; i++) {
-		uint32_t to = i < n ? ch[i].at_a : n_a;
-
-		for (; a < to; a++, b++) {
-			a_to_b[a] = b;
-			b_to_a[b] = a;
-		}
-		if (i < n) {
-			a = ch[i].at_a + ch[i].n_a;
-			b = ch[i].at_b + ch[i].n_b;
-		}
-	}
-}
-
 static int compare(struct ff_lines_diff *d, const struct ff_lines_conflicts *found, const struct ff_lines_region *r,
 		   int a, int b, struct ff_lines_change **ret, size_t *ret_n, struct ff_err *err)
 {
@@ -53,13 +34,13 @@ static int differences(struct ff_region *g, struct ff_lines_diff *d, const struc
 		side->kept = filled(g->side[FF_BASE].n);
 		if (compare(d, found, r, FF_BASE, s, &side->changes, &side->n_changes, err) < 0)
 			return -1;
-		align(side->changes, side->n_changes, g->side[FF_BASE].n, side->kept, side->base);
+		ff_lines_align(side->changes, side->n_changes, g->side[FF_BASE].n, side->kept, side->base);
 	}
 	g->pair = filled(g->side[FF_TARGET].n);
 	g->pair_back = filled(g->side[FF_CHANGE].n);
 	if (compare(d, found, r, FF_TARGET, FF_CHANGE, &sides, &n, err) < 0)
 		return -1;
-	align(sides, n, g->side[FF_TARGET].n, g->pair, g->pair_back);
+	ff_lines_align(sides, n, g->side[FF_TARGET].n, g->pair, g->pair_back);
 	return 0;
 }
 
@@ -108,25 +89,9 @@ void ff_region_copy(struct ff_buf *out, const struct ff_region_side *side, uint3
 		(void)ff_buf_add(out, side->line[from], (size_t)(side->line[to] - side->line[from]));
 }
 
-bool ff_region_like(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-	size_t i = 0, j = 0;
-
-	for (;;) {
-		while (i < a_len && ff_words_blank(a[i]))
-			i++;
-		while (j < b_len && ff_words_blank(b[j]))
-			j++;
-		if (i == a_len || j == b_len)
-			return i == a_len && j == b_len;
-		if (a[i++] != b[j++])
-			return false;
-	}
-}
-
 bool ff_region_sides_like(const struct ff_region_side *a, const struct ff_region_side *b)
 {
-	return ff_region_like(a->line[0], (size_t)(a->line[a->n] - a->line[0]), b->line[0],
+	return ff_words_like(a->line[0], (size_t)(a->line[a->n] - a->line[0]), b->line[0],
 			      (size_t)(b->line[b->n] - b->line[0]));
 }
 

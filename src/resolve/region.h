@@ -36,7 +36,6 @@ void ff_region_fini(struct ff_region *region);
 size_t ff_region_len(const struct ff_region_side *side, uint32_t line);
 void ff_region_copy(struct ff_buf *out, const struct ff_region_side *side, uint32_t from, uint32_t to);
 /* The same but for white space. */
-bool ff_region_like(const char *a, size_t a_len, const char *b, size_t b_len);
 bool ff_region_sides_like(const struct ff_region_side *a, const struct ff_region_side *b);
 bool ff_region_line_is_blank(const char *p, size_t n);
 

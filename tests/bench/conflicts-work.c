@@ -76,22 +76,6 @@ static int human_entry(struct bench *b, const char *path, struct ff_proof_entry 
 
 /* --- what the rungs make of it */
 
-static bool like(const struct ff_merge_bytes *a, const struct ff_merge_bytes *b)
-{
-	size_t i = 0, j = 0;
-
-	for (;;) {
-		while (i < a->len && ff_words_blank((char)a->data[i]))
-			i++;
-		while (j < b->len && ff_words_blank((char)b->data[j]))
-			j++;
-		if (i == a->len || j == b->len)
-			return i == a->len && j == b->len;
-		if (a->data[i++] != b->data[j++])
-			return false;
-	}
-}
-
 /* Whether the human changed something of the file outside of its conflicts. */
 static int evil(struct bench *b, const struct ff_resolved_path *p, const struct ff_proof_entry *human, struct ff_err *err)
 {
@@ -138,7 +122,7 @@ static const char *compare_file(struct bench *b, const struct ff_resolved_path *
 		return "different";
 	if (b->source.read_blob(b->git, &p->id, &x, err) < 0 || b->source.read_blob(b->git, &human.id, &y, err) < 0)
 		return NULL;
-	verdict = like(&x, &y) ? "space" : evil(b, p, &human, err) > 0 ? "evil" : "different";
+	verdict = ff_words_like((const char *)x.data, x.len, (const char *)y.data, y.len) ? "space" : evil(b, p, &human, err) > 0 ? "evil" : "different";
 	b->source.release(b->git, &x);
 	b->source.release(b->git, &y);
 	return verdict;
