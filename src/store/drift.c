@@ -45,25 +45,8 @@ int ff_store_drift_result(struct ff_store *s, const struct ff_job *job, struct f
 	return ff_stmt_run(&q, err);
 }
 
-/* As in the jobs table: paths are bytes without NUL, and a NUL ends each. */
-static char **split(const char *all)
-{
-	size_t n = 0, used = 0;
-	char **list;
-
-	if (!all || !*all)
-		return NULL;
-	for (const char *p = all; *p; p += strlen(p) + 1)
-		n++;
-	list = ff_calloc(n + 1, sizeof *list);
-	for (const char *p = all; *p; p += strlen(p) + 1)
-		list[used++] = ff_strdup(p);
-	return list;
-}
-
 int ff_store_drift_get(struct ff_store *s, int64_t job, struct ff_drift *ret, struct ff_err *err)
 {
-	FF_AUTO(ff_free) char *paths = NULL;
 	struct ff_stmt q;
 	int rc;
 
@@ -75,11 +58,10 @@ int ff_store_drift_get(struct ff_store *s, int64_t job, struct ff_drift *ret, st
 	*ret = (struct ff_drift){ .state = FF_DRIFT_UNKNOWN };
 	if (rc == 0)
 		return 0;
-	paths = ff_col_bytes(&q, 3);
 	ret->state = (enum ff_drift_state)ff_col_int(&q, 0);
 	ff_col_oid(&q, 1, ret->target_oid);
 	ret->n_paths = ff_col_int(&q, 2);
-	ret->paths = split(paths);
+	ret->paths = ff_col_paths(&q, 3);
 	ret->at_ms = ff_col_int(&q, 4);
 	ff_stmt_done(&q);
 	return 0;

@@ -23,22 +23,6 @@ static void bind_paths(struct ff_stmt *q, int at, char *const *paths, struct ff_
 	ff_bind_blob(q, at, space->data, space->len);
 }
 
-static char **split_paths(struct ff_stmt *q, int col)
-{
-	FF_AUTO(ff_free) char *all = ff_col_bytes(q, col);
-	size_t n = 0, used = 0;
-	char **list;
-
-	if (!all || !*all)
-		return NULL;
-	for (const char *p = all; *p; p += strlen(p) + 1)
-		n++;
-	list = ff_calloc(n + 1, sizeof *list);
-	for (const char *p = all; *p; p += strlen(p) + 1)
-		list[used++] = ff_strdup(p);
-	return list;
-}
-
 static int save_finished(struct ff_store *s, const struct ff_job *job, enum ff_step_kind kind, struct ff_err *err)
 {
 	struct ff_stmt q;
@@ -221,7 +205,7 @@ static struct ff_job *read_job(struct ff_stmt *q)
 	ff_col_oid(q, 21, j->base_oid);
 	ff_col_oid(q, 22, j->result_oid);
 	j->result_ref = ff_col_bytes(q, 23);
-	j->conflicts = split_paths(q, 24);
+	j->conflicts = ff_col_paths(q, 24);
 	j->tokens_in = ff_col_int(q, 25);
 	j->tokens_out = ff_col_int(q, 26);
 	j->cost_microusd = ff_col_int(q, 27);

@@ -47,6 +47,8 @@ void ff_stmt_done(struct ff_stmt *q);
 int64_t ff_col_int(struct ff_stmt *q, int col);
 const char *ff_col_text(struct ff_stmt *q, int col); /* borrowed until the next step; NULL for NULL */
 char *ff_col_bytes(struct ff_stmt *q, int col);      /* a copy with NUL; NULL for NULL */
+/* Paths that each end with a NUL, as a list that ends with NULL; NULL for NULL and for none. */
+char **ff_col_paths(struct ff_stmt *q, int col);
 void ff_col_oid(struct ff_stmt *q, int col, char *hex); /* hex: FF_OID_HEX_MAX + 1 bytes; "" for NULL */
 int64_t ff_last_id(struct ff_store *s);
 int64_t ff_changes(struct ff_store *s);

@@ -303,6 +303,22 @@ char *ff_col_bytes(struct ff_stmt *q, int col)
 	return ff_memdup0(p, (size_t)sqlite3_column_bytes(q->st, col));
 }
 
+char **ff_col_paths(struct ff_stmt *q, int col)
+{
+	FF_AUTO(ff_free) char *all = ff_col_bytes(q, col);
+	size_t n = 0, used = 0;
+	char **list;
+
+	if (!all || !*all)
+		return NULL;
+	for (const char *p = all; *p; p += strlen(p) + 1)
+		n++;
+	list = ff_calloc(n + 1, sizeof *list);
+	for (const char *p = all; *p; p += strlen(p) + 1)
+		list[used++] = ff_strdup(p);
+	return list;
+}
+
 void ff_col_oid(struct ff_stmt *q, int col, char *hex)
 {
 	const void *p = sqlite3_column_blob(q->st, col);

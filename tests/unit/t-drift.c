@@ -9,31 +9,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "base/buf.h"
 #include "store/drift.h"
 #include "store/retention.h"
 #include "tests/lib/check.h"
+#include "tests/lib/record.h"
 
 #define OID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 struct world {
-	char dir[64];
-	struct ff_store *s;
+	struct record r;
 	int64_t repo, other;
 };
 
 static int set_up(void **state)
 {
 	struct world *w = ff_calloc(1, sizeof *w);
-	FF_AUTO(ff_free) char *path = NULL;
-	bool is_new;
 
-	memcpy(w->dir, "/tmp/t-drift.XXXXXX", sizeof "/tmp/t-drift.XXXXXX");
-	assert_non_null(mkdtemp(w->dir));
-	path = ff_path_join(w->dir, "record.db");
-	ok(ff_store_open(path, &w->s, &err));
-	ok(ff_store_repo(w->s, "/srv/a.git", 5, &w->repo, &is_new, &err));
-	ok(ff_store_repo(w->s, "/srv/b.git", 5, &w->other, &is_new, &err));
+	record_open(&w->r);
+	w->repo = record_repo(&w->r, "/srv/a.git");
+	w->other = record_repo(&w->r, "/srv/b.git");
 	*state = w;
 	return 0;
 }
@@ -42,8 +37,7 @@ static int tear_down(void **state)
 {
 	struct world *w = *state;
 
-	ff_store_close(&w->s);
-	ok(ff_dir_remove(w->dir, &err));
+	record_close(&w->r);
 	free(w);
 	return 0;
 }
@@ -58,9 +52,9 @@ static struct ff_job *make(struct world *w, int64_t repo, const char *target, en
 	job->spec.target = ff_strdup(target);
 	job->state = state;
 	job->ended_ms = ended_ms;
-	ok(ff_store_job_add(w->s, job, 0, 0, &err));
+	ok(ff_store_job_add(w->r.s, job, 0, 0, &err));
 	if (state == FF_JOB_COMPLETED)
-		ok(ff_store_drift_result(w->s, job, &err));
+		ok(ff_store_drift_result(w->r.s, job, &err));
 	return job;
 }
 
@@ -72,7 +66,7 @@ static char *jobs(struct world *w, int64_t since_ms, size_t max)
 	size_t n = 0;
 
 	ff_buf_init(&b, 1000);
-	ok(ff_store_drift_jobs(w->s, w->repo, "main", since_ms, max, &ids, &n, &err));
+	ok(ff_store_drift_jobs(w->r.s, w->repo, "main", since_ms, max, &ids, &n, &err));
 	for (size_t i = 0; i < n; i++)
 		(void)ff_buf_addf(&b, "%lld ", (long long)ids[i]);
 	return ff_strdup(b.len ? b.data : "");
@@ -101,16 +95,16 @@ static void which_jobs(void **state)
 	assert_jobs(w, 200, 10, "3 7 2 ");
 	assert_jobs(w, 0, 2, "3 7 ");
 	assert_jobs(w, 0, 0, "");
-	ok(ff_store_drift_save(w->s, runs, &found, &err)); /* once more when it moves again, and as one that runs */
-	ok(ff_store_drift_save(w->s, newest, &found, &err));
+	ok(ff_store_drift_save(w->r.s, runs, &found, &err)); /* once more when it moves again, and as one that runs */
+	ok(ff_store_drift_save(w->r.s, newest, &found, &err));
 	assert_jobs(w, 0, 10, "3 7 2 1 ");
 	found.state = FF_DRIFT_MERGED;
-	ok(ff_store_drift_save(w->s, done, &found, &err));
+	ok(ff_store_drift_save(w->r.s, done, &found, &err));
 	found.state = FF_DRIFT_GONE;
-	ok(ff_store_drift_save(w->s, old, &found, &err));
+	ok(ff_store_drift_save(w->r.s, old, &found, &err));
 	assert_jobs(w, 0, 10, "3 7 ");
 	runs->state = FF_JOB_FAILED;
-	ok(ff_store_job_save(w->s, runs, &err));
+	ok(ff_store_job_save(w->r.s, runs, &err));
 	assert_jobs(w, 0, 10, "7 ");
 }
 
@@ -124,11 +118,11 @@ static void what_was_found(void **state)
 	enum ff_drift_state by_word;
 	bool done = false;
 
-	ok(ff_store_drift_get(w->s, job->id, &got, &err));
+	ok(ff_store_drift_get(w->r.s, job->id, &got, &err));
 	assert_int_equal(got.state, FF_DRIFT_UNKNOWN);
 	assert_int_equal(got.at_ms, 0);
-	ok(ff_store_drift_save(w->s, job, &found, &err));
-	ok(ff_store_drift_get(w->s, job->id, &got, &err));
+	ok(ff_store_drift_save(w->r.s, job, &found, &err));
+	ok(ff_store_drift_get(w->r.s, job->id, &got, &err));
 	assert_int_equal(got.state, FF_DRIFT_CONFLICT);
 	assert_string_equal(got.target_oid, OID);
 	assert_int_equal(got.n_paths, 7);
@@ -142,11 +136,11 @@ static void what_was_found(void **state)
 	}
 	assert_int_equal(ff_drift_by_word("perhaps", &by_word), -1);
 	/* It goes with its job. */
-	ok(ff_retention_mark(w->s, job->id, &err));
+	ok(ff_retention_mark(w->r.s, job->id, &err));
 	while (!done)
-		ok(ff_retention_delete(w->s, job->id, &done, &err));
+		ok(ff_retention_delete(w->r.s, job->id, &done, &err));
 	ff_drift_fini(&got);
-	ok(ff_store_drift_get(w->s, job->id, &got, &err));
+	ok(ff_store_drift_get(w->r.s, job->id, &got, &err));
 	assert_int_equal(got.at_ms, 0);
 }
 

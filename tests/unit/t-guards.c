@@ -11,17 +11,15 @@
 
 #include <sqlite3.h>
 
-#include "base/file.h"
 #include "store/store.h"
 #include "tests/lib/check.h"
+#include "tests/lib/record.h"
 
 #define OID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define ZERO "0000000000000000000000000000000000000000"
 
 struct world {
-	char dir[64];
-	char *path;
-	struct ff_store *s;
+	struct record r;
 	int64_t repo;
 	unsigned char pushes;
 };
@@ -29,13 +27,9 @@ struct world {
 static int set_up(void **state)
 {
 	struct world *w = ff_calloc(1, sizeof *w);
-	bool is_new;
 
-	memcpy(w->dir, "/tmp/t-guards.XXXXXX", sizeof "/tmp/t-guards.XXXXXX");
-	assert_non_null(mkdtemp(w->dir));
-	w->path = ff_path_join(w->dir, "record.db");
-	ok(ff_store_open(w->path, &w->s, &err));
-	ok(ff_store_repo(w->s, "/srv/a.git", 5, &w->repo, &is_new, &err));
+	record_open(&w->r);
+	w->repo = record_repo(&w->r, "/srv/a.git");
 	*state = w;
 	return 0;
 }
@@ -44,9 +38,7 @@ static int tear_down(void **state)
 {
 	struct world *w = *state;
 
-	ff_store_close(&w->s);
-	ok(ff_dir_remove(w->dir, &err));
-	ff_free(&w->path);
+	record_close(&w->r);
 	free(w);
 	return 0;
 }
@@ -68,7 +60,7 @@ static int64_t make(struct world *w, struct made m)
 	bool is_new;
 
 	if (!m.retry_of)
-		ok(ff_store_push_add(w->s, &p, &is_new, &err));
+		ok(ff_store_push_add(w->r.s, &p, &is_new, &err));
 	job->repo = w->repo;
 	job->source_ref = ff_strdup(m.ref);
 	job->pusher = ff_strdup(m.pusher);
@@ -77,7 +69,7 @@ static int64_t make(struct world *w, struct made m)
 	job->attempt = m.attempt;
 	job->error = m.error;
 	job->created_ms = m.at_ms;
-	ok(ff_store_job_add(w->s, job, m.retry_of ? 0 : p.row, m.retry_of, &err));
+	ok(ff_store_job_add(w->r.s, job, m.retry_of ? 0 : p.row, m.retry_of, &err));
 	return job->id;
 }
 
@@ -99,7 +91,7 @@ static void unstarted_of_source(void **state)
 	than.id = make(w, (struct made){ .ref = "a", .at_ms = 108, .state = FF_JOB_WAITING });
 	than.source_ref = ff_strdup("a");
 	(void)make(w, (struct made){ .ref = "a", .at_ms = 109, .state = FF_JOB_WAITING });               /* newer */
-	ok(ff_store_unstarted_of_source(w->s, &than, 100, &ids, &n, &err));
+	ok(ff_store_unstarted_of_source(w->r.s, &than, 100, &ids, &n, &err));
 	assert_int_equal(n, 2);
 	assert_int_equal(ids[0], 2);
 	assert_int_equal(ids[1], 6);
@@ -115,15 +107,15 @@ static void nth_of_pusher(void **state)
 		(void)make(w, (struct made){ .ref = "a", .pusher = "ann", .at_ms = t, .state = FF_JOB_COMPLETED });
 	(void)make(w, (struct made){ .ref = "a", .pusher = "bob", .at_ms = 35, .state = FF_JOB_QUEUED });
 	(void)make(w, (struct made){ .ref = "a", .at_ms = 36, .state = FF_JOB_QUEUED });
-	ok(ff_store_nth_of_pusher(w->s, "ann", 10, INT64_MAX, 3, &at, &err));
+	ok(ff_store_nth_of_pusher(w->r.s, "ann", 10, INT64_MAX, 3, &at, &err));
 	assert_int_equal(at, 20); /* 40, 30, 20: with the third the limit is reached, and frees when it is an hour old */
-	ok(ff_store_nth_of_pusher(w->s, "ann", 10, INT64_MAX, 4, &at, &err));
+	ok(ff_store_nth_of_pusher(w->r.s, "ann", 10, INT64_MAX, 4, &at, &err));
 	assert_int_equal(at, 0); /* the one at 10 is not after 10 */
-	ok(ff_store_nth_of_pusher(w->s, "bob", 0, INT64_MAX, 1, &at, &err));
+	ok(ff_store_nth_of_pusher(w->r.s, "bob", 0, INT64_MAX, 1, &at, &err));
 	assert_int_equal(at, 35);
-	ok(ff_store_nth_of_pusher(w->s, NULL, 0, INT64_MAX, 1, &at, &err));
+	ok(ff_store_nth_of_pusher(w->r.s, NULL, 0, INT64_MAX, 1, &at, &err));
 	assert_int_equal(at, 36);
-	ok(ff_store_nth_of_pusher(w->s, "eve", 0, INT64_MAX, 1, &at, &err));
+	ok(ff_store_nth_of_pusher(w->r.s, "eve", 0, INT64_MAX, 1, &at, &err));
 	assert_int_equal(at, 0);
 }
 
@@ -144,7 +136,7 @@ static void assert_dead(struct world *w, const int64_t *want, size_t n)
 	const struct ff_job_filter f = { .dead = true, .limit = 8 };
 	struct seen seen = { .n = 0 };
 
-	ok(ff_store_list(w->s, &f, see, &seen, &err));
+	ok(ff_store_list(w->r.s, &f, see, &seen, &err));
 	assert_int_equal(seen.n, n);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(seen.ids[i], want[i]);
@@ -179,8 +171,8 @@ static void dead_letters_of_an_older_record(void **state)
 	sqlite3 *db = NULL;
 
 	fill_dead(w);
-	ff_store_close(&w->s);
-	assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
+	ff_store_close(&w->r.s);
+	assert_int_equal(sqlite3_open(w->r.path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "DROP INDEX jobs_dead; DROP INDEX jobs_retry_of; ALTER TABLE jobs DROP COLUMN dead;"
 				      " DROP TABLE drift; DROP TABLE expired; ALTER TABLE repos DROP COLUMN globs;"
 				      " DROP TABLE clock; DROP TABLE ended; DROP TABLE audit; DROP TABLE tokens;"
@@ -193,7 +185,7 @@ static void dead_letters_of_an_older_record(void **state)
 				      " job INTEGER, type INTEGER, at_ms INTEGER, data TEXT);"
 				      " PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-	ok(ff_store_open(w->path, &w->s, &err));
+	ok(ff_store_open(w->r.path, &w->r.s, &err));
 	assert_dead(w, both, 2);
 }
 

@@ -9,32 +9,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "store/memory.h"
 #include "tests/lib/check.h"
+#include "tests/lib/record.h"
 
 #define KEY(c) c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c
 #define ONE KEY("11")
 #define TWO KEY("22")
 
 struct world {
-	char dir[64];
-	char *path;
-	struct ff_store *s;
+	struct record r;
 	int64_t a, b;
 };
 
 static int set_up(void **state)
 {
 	struct world *w = ff_calloc(1, sizeof *w);
-	bool is_new;
 
-	memcpy(w->dir, "/tmp/t-memory.XXXXXX", sizeof "/tmp/t-memory.XXXXXX");
-	assert_non_null(mkdtemp(w->dir));
-	w->path = ff_path_join(w->dir, "record.db");
-	ok(ff_store_open(w->path, &w->s, &err));
-	ok(ff_store_repo(w->s, "/srv/a.git", 5, &w->a, &is_new, &err));
-	ok(ff_store_repo(w->s, "/srv/b.git", 5, &w->b, &is_new, &err));
+	record_open(&w->r);
+	w->a = record_repo(&w->r, "/srv/a.git");
+	w->b = record_repo(&w->r, "/srv/b.git");
 	*state = w;
 	return 0;
 }
@@ -43,9 +37,7 @@ static int tear_down(void **state)
 {
 	struct world *w = *state;
 
-	ff_store_close(&w->s);
-	ok(ff_dir_remove(w->dir, &err));
-	ff_free(&w->path);
+	record_close(&w->r);
 	free(w);
 	return 0;
 }
@@ -56,7 +48,7 @@ static bool add(struct world *w, int64_t repo, const char *key, const char *resu
 				     .rung = 4, .job = 9, .created_ms = at_ms };
 	bool added = false;
 
-	ok(ff_memory_add(w->s, &m, most, &added, &err));
+	ok(ff_memory_add(w->r.s, &m, most, &added, &err));
 	return added;
 }
 
@@ -66,7 +58,7 @@ static int64_t recall(struct world *w, int64_t repo, bool shared, const char *ke
 	FF_AUTO(ff_free) char *result = NULL;
 	int64_t id = -1;
 
-	ok(ff_memory_recall(w->s, repo, shared, key, now, &id, &result, &err));
+	ok(ff_memory_recall(w->r.s, repo, shared, key, now, &id, &result, &err));
 	if (want)
 		assert_string_equal(result, want);
 	else
@@ -103,14 +95,14 @@ static void revoked(void **state)
 	struct world *w = *state;
 
 	assert_true(add(w, w->a, ONE, "x\n", 10, 100));
-	ok(ff_memory_revoke(w->s, 1, 20, &err));
+	ok(ff_memory_revoke(w->r.s, 1, 20, &err));
 	assert_int_equal(recall(w, w->a, true, ONE, NULL, 30), 0);
 	assert_false(add(w, w->a, ONE, "x\n", 40, 100));
 	assert_false(add(w, w->b, ONE, "x\n", 40, 100));
 	assert_true(add(w, w->a, ONE, "y\n", 40, 100));
 	assert_int_equal(recall(w, w->a, true, ONE, "y\n", 50), 2);
-	ok(ff_memory_revoke(w->s, 1, 60, &err)); /* again */
-	fails(NOT_FOUND, "no entry 3", ff_memory_revoke(w->s, 3, 60, &err));
+	ok(ff_memory_revoke(w->r.s, 1, 60, &err)); /* again */
+	fails(NOT_FOUND, "no entry 3", ff_memory_revoke(w->r.s, 3, 60, &err));
 }
 
 /* Over the limit the one goes that was used least lately. */
@@ -125,7 +117,7 @@ static void bounded(void **state)
 	assert_int_equal(recall(w, w->a, false, ONE, "x\n", 50), 1);
 	assert_int_equal(recall(w, w->a, false, TWO, NULL, 50), 0);
 	/* What was revoked is no part of it. */
-	ok(ff_memory_revoke(w->s, 1, 60, &err));
+	ok(ff_memory_revoke(w->r.s, 1, 60, &err));
 	assert_true(add(w, w->a, TWO, "y\n", 70, 2));
 	assert_int_equal(recall(w, w->a, false, KEY("33"), "z\n", 80), 3);
 }
@@ -150,14 +142,14 @@ static void looked_at(void **state)
 	assert_true(add(w, w->a, ONE, "x\n", 10, 100));
 	(void)recall(w, w->a, false, ONE, "x\n", 20);
 	(void)recall(w, w->a, false, ONE, "x\n", 30);
-	ok(ff_memory_list(w->s, 0, 10, see, seen, &err));
+	ok(ff_memory_list(w->r.s, 0, 10, see, seen, &err));
 	assert_int_equal(seen[0], 1);
 	assert_int_equal(seen[1], 2);
 	assert_int_equal(seen[2], 30);
-	ok(ff_memory_get(w->s, 1, see, seen, &err));
+	ok(ff_memory_get(w->r.s, 1, see, seen, &err));
 	assert_int_equal(seen[0], 2);
-	fails(NOT_FOUND, "no entry 2", ff_memory_get(w->s, 2, see, seen, &err));
-	fails(PROTOCOL, "64 hex digits", ff_memory_recall(w->s, 1, false, "abc", 1, &seen[0], &result, &err));
+	fails(NOT_FOUND, "no entry 2", ff_memory_get(w->r.s, 2, see, seen, &err));
+	fails(PROTOCOL, "64 hex digits", ff_memory_recall(w->r.s, 1, false, "abc", 1, &seen[0], &result, &err));
 }
 
 #define test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)

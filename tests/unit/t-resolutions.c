@@ -9,18 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "store/resolutions.h"
 #include "tests/lib/check.h"
+#include "tests/lib/record.h"
 
 #define OID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define OTHER "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define DAY (int64_t)86400000
 
 struct world {
-	char dir[64];
-	char *path;
-	struct ff_store *s;
+	struct record r;
 	int64_t repo, job;
 };
 
@@ -32,20 +30,16 @@ static int64_t make_job(struct world *w)
 	job->source_ref = ff_strdup("refs/heads/claude/x");
 	memcpy(job->source_oid, OID, sizeof OID);
 	job->state = FF_JOB_RUNNING;
-	ok(ff_store_job_add(w->s, job, 0, 0, &err));
+	ok(ff_store_job_add(w->r.s, job, 0, 0, &err));
 	return job->id;
 }
 
 static int set_up(void **state)
 {
 	struct world *w = ff_calloc(1, sizeof *w);
-	bool is_new;
 
-	memcpy(w->dir, "/tmp/t-resolutions.XXXXXX", sizeof "/tmp/t-resolutions.XXXXXX");
-	assert_non_null(mkdtemp(w->dir));
-	w->path = ff_path_join(w->dir, "record.db");
-	ok(ff_store_open(w->path, &w->s, &err));
-	ok(ff_store_repo(w->s, "/srv/a.git", 5, &w->repo, &is_new, &err));
+	record_open(&w->r);
+	w->repo = record_repo(&w->r, "/srv/a.git");
 	w->job = make_job(w);
 	*state = w;
 	return 0;
@@ -55,9 +49,7 @@ static int tear_down(void **state)
 {
 	struct world *w = *state;
 
-	ff_store_close(&w->s);
-	ok(ff_dir_remove(w->dir, &err));
-	ff_free(&w->path);
+	record_close(&w->r);
 	free(w);
 	return 0;
 }
@@ -110,7 +102,7 @@ static struct seen sums(struct world *w, enum ff_resolution_by by, int64_t since
 {
 	struct seen s = { .n = 0 };
 
-	ok(ff_resolution_stats(w->s, by, since, 10, see_sum, &s, &err));
+	ok(ff_resolution_stats(w->r.s, by, since, 10, see_sum, &s, &err));
 	return s;
 }
 
@@ -121,19 +113,19 @@ static void said_twice(void **state)
 	struct ff_resolution r = row(w);
 	struct seen s = { .n = 0 };
 
-	ok(ff_resolution_add(w->s, &r, &err));
+	ok(ff_resolution_add(w->r.s, &r, &err));
 	r.attempt = 2;
-	ok(ff_resolution_add(w->s, &r, &err));
-	ok(ff_resolution_list(w->s, w->job, 10, see_row, &s, &err));
+	ok(ff_resolution_add(w->r.s, &r, &err));
+	ok(ff_resolution_list(w->r.s, w->job, 10, see_row, &s, &err));
 	assert_int_equal(s.n, 1);
 	s = sums(w, FF_RESOLUTION_BY_RUNG, 0);
 	assert_int_equal(s.n, 1);
 	assert_int_equal(s.tried, 1);
 	/* Another turn of the rung, or the same commit on another base, is another one. */
 	r.turn = 1;
-	ok(ff_resolution_add(w->s, &r, &err));
+	ok(ff_resolution_add(w->r.s, &r, &err));
 	r.onto = OTHER;
-	ok(ff_resolution_add(w->s, &r, &err));
+	ok(ff_resolution_add(w->r.s, &r, &err));
 	assert_int_equal(sums(w, FF_RESOLUTION_BY_RUNG, 0).tried, 3);
 }
 
@@ -143,15 +135,15 @@ static void sums_by_everything(void **state)
 	struct ff_resolution r = row(w);
 	struct seen s;
 
-	ok(ff_resolution_add(w->s, &r, &err));
+	ok(ff_resolution_add(w->r.s, &r, &err));
 	r.rung = 4;
 	r.outcome = "refused";
 	r.model = "claude-x";
 	r.cost_microusd = 40;
-	ok(ff_resolution_add(w->s, &r, &err));
+	ok(ff_resolution_add(w->r.s, &r, &err));
 	r.turn = 1;
 	r.outcome = "solved";
-	ok(ff_resolution_add(w->s, &r, &err));
+	ok(ff_resolution_add(w->r.s, &r, &err));
 	s = sums(w, FF_RESOLUTION_BY_RUNG, 0);
 	assert_int_equal(s.n, 2);
 	assert_int_equal(s.rung, 4);
@@ -179,9 +171,9 @@ static void verdicts_are_not_counted(void **state)
 	r.line = 0;
 	r.outcome = "refused";
 	r.objections = "comes from neither side: x";
-	ok(ff_resolution_add(w->s, &r, &err));
+	ok(ff_resolution_add(w->r.s, &r, &err));
 	assert_int_equal(sums(w, FF_RESOLUTION_BY_RUNG, 0).n, 0);
-	ok(ff_resolution_list(w->s, w->job, 10, see_row, &s, &err));
+	ok(ff_resolution_list(w->r.s, w->job, 10, see_row, &s, &err));
 	assert_int_equal(s.n, 1);
 }
 
@@ -191,11 +183,11 @@ static void more_rows_than_are_kept(void **state)
 	struct ff_resolution r = row(w);
 	struct seen s = { .n = 0 };
 
-	ok(ff_store_begin(w->s, &err));
+	ok(ff_store_begin(w->r.s, &err));
 	for (r.line = 1; r.line <= FF_RESOLUTIONS_MAX + 5; r.line++)
-		ok(ff_resolution_add(w->s, &r, &err));
-	ok(ff_store_commit(w->s, &err));
-	ok(ff_resolution_list(w->s, w->job, FF_RESOLUTIONS_MAX + 10, see_row, &s, &err));
+		ok(ff_resolution_add(w->r.s, &r, &err));
+	ok(ff_store_commit(w->r.s, &err));
+	ok(ff_resolution_list(w->r.s, w->job, FF_RESOLUTIONS_MAX + 10, see_row, &s, &err));
 	assert_int_equal(s.n, FF_RESOLUTIONS_MAX);
 	assert_int_equal(sums(w, FF_RESOLUTION_BY_RUNG, 0).tried, FF_RESOLUTIONS_MAX + 5);
 }
@@ -205,11 +197,11 @@ static void old_sums_go(void **state)
 	struct world *w = *state;
 	struct ff_resolution r = row(w);
 
-	ok(ff_resolution_add(w->s, &r, &err));
+	ok(ff_resolution_add(w->r.s, &r, &err));
 	r.at_ms = 20 * DAY;
 	r.line = 7;
-	ok(ff_resolution_add(w->s, &r, &err));
-	ok(ff_resolution_forget(w->s, 15 * DAY, &err));
+	ok(ff_resolution_add(w->r.s, &r, &err));
+	ok(ff_resolution_forget(w->r.s, 15 * DAY, &err));
 	assert_int_equal(sums(w, FF_RESOLUTION_BY_RUNG, 0).tried, 1);
 }
 
