@@ -97,4 +97,30 @@ test_expect 'the key is nowhere but in its file' '
 	is "$(grep -rlF test-key-never-shown "$T" --exclude=key --exclude=.out --exclude-dir=bin || :)" ""
 '
 
+if [ "$(id -u)" = 0 ]; then
+	test_skip 'no role can be looked into, not by its own account either' 'root may look into all'
+else
+	test_expect 'no role can be looked into, not by its own account either' '
+		[ -r /proc/$$/environ ]
+		rm -f "$T/go" "$T/go.reached"
+		stop_model
+		write_scenario wait:go true
+		start_model "$T/scenario.json"
+		stop_daemon
+		rm -f "$T/flowforge.conf"
+		start_daemon
+		git -C "$T/app" push -o claude=wait origin main:claude/looked-into >"$T/push.out" 2>&1
+		job=$(pushed_job "$(cat "$T/push.out")")
+		wait_until "[ -e \"$T/go.reached\" ]"
+		for role in gateway reader worker; do
+			[ "$(role_pids $role)" ]
+		done
+		for pid in $(process_pid daemon) $(role_pids gateway) $(role_pids reader) $(role_pids worker); do
+			[ ! -r "/proc/$pid/environ" ]
+		done
+		touch "$T/go"
+		wait_job "$job" completed
+	'
+fi
+
 test_done
